@@ -1,0 +1,1 @@
+"""The project itself: settings, addresses and processes; the only package that knows all the others."""

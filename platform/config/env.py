@@ -1,0 +1,47 @@
+"""Readers of the environment: one function per kind of value, each with a default.
+
+Every setting that an operator may change comes through here, so `deploy/README.md` can list them and a
+test can compare the two.
+"""
+
+import os
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off", ""}
+
+
+class BadSetting(Exception):
+    """An environment variable that cannot be read; the sentence names it and what it may be."""
+
+
+def text(name: str, default: str) -> str:
+    """The variable as it stands."""
+    return os.environ.get(name, default)
+
+
+def flag(name: str, *, default: bool) -> bool:
+    """A yes or no; raises BadSetting for anything else."""
+    value = os.environ.get(name)
+    if value is None:
+        return default
+    if value.lower() in _TRUE:
+        return True
+    if value.lower() in _FALSE:
+        return False
+    raise BadSetting(f"{name} is {value!r}. Set it to 1 or 0.")
+
+
+def number(name: str, default: int) -> int:
+    """A whole number; raises BadSetting for anything else."""
+    value = os.environ.get(name)
+    if value is None:
+        return default
+    try:
+        return int(value)
+    except ValueError:
+        raise BadSetting(f"{name} is {value!r}. Set it to a whole number.") from None
+
+
+def words(name: str, default: str) -> list[str]:
+    """A list separated by commas; empty entries are left out."""
+    return [word.strip() for word in text(name, default).split(",") if word.strip()]
