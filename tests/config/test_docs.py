@@ -1,0 +1,32 @@
+"""The operators' page names every setting, and no other."""
+
+import re
+from pathlib import Path
+
+from django.conf import settings
+
+READERS = re.compile(r"""env\.(?:text|flag|number|words)\(\s*"([A-Z_]+)\"""")
+ENVIRON = re.compile(r"""os\.environ(?:\.get\(|\[)\s*"([A-Z_]+)\"""")
+# Not settings: Django's own switch, and what a machine sets for every program.
+NOT_OURS = {"DJANGO_SETTINGS_MODULE", "PATH", "HOME"}
+
+
+def settings_in_code() -> set[str]:
+    found: set[str] = set()
+    for root in ("platform", "sandboxes", "lessons"):
+        for path in Path(settings.BASE_DIR, root).rglob("*.py"):
+            if "content" in path.parts:
+                continue
+            text = path.read_text()
+            found |= set(READERS.findall(text)) | set(ENVIRON.findall(text))
+    return found - NOT_OURS
+
+
+def settings_in_docs() -> set[str]:
+    section = Path(settings.BASE_DIR, "deploy/README.md").read_text().split("## Settings")[1].split("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    return {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)}
+
+
+def test_every_setting_is_in_the_operators_page_and_nothing_else_is() -> None:
+    assert settings_in_code() == settings_in_docs()
