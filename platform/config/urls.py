@@ -5,9 +5,13 @@ from django.urls import include, path
 from config.health import health
 
 urlpatterns = [
-    path("accounts/", include("allauth.urls")),
-    path("", include("accounts.urls")),
+    path("accounts/", include("accounts.urls")),
     path("sandbox/", include("sandboxes.urls")),
     path("healthz/", health, name="health"),
     path("", include("lessons.urls")),
 ]
+
+handler403 = "config.errors.not_yours"
+handler404 = "config.errors.no_such_page"
+handler429 = "config.errors.too_many_requests"
+handler500 = "config.errors.broken"

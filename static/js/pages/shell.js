@@ -1,0 +1,40 @@
+// What every page needs: the one door for HTML written by scripts, CSRF for htmx, the theme.
+
+import { allowHtml } from "../trusted.js";
+import { csrfToken } from "../csrf.js";
+
+allowHtml(globalThis);
+
+document.addEventListener("htmx:configRequest", (event) => {
+  event.detail.headers["X-CSRFToken"] = csrfToken(document);
+});
+
+const root = document.documentElement;
+const button = document.querySelector("#theme");
+const systemDark = matchMedia("(prefers-color-scheme: dark)");
+
+/** The theme that is seen: the chosen one, or the system's where none was chosen. */
+function seen() {
+  const chosen = root.dataset.theme;
+  return chosen === "light" || chosen === "dark" ? chosen : systemDark.matches ? "dark" : "light";
+}
+
+/** Choose the other theme; when that is the system's own, follow the system again. */
+function toggle() {
+  const wished = seen() === "dark" ? "light" : "dark";
+  const system = systemDark.matches ? "dark" : "light";
+  root.dataset.theme = wished === system ? "auto" : wished;
+  const secure = location.protocol === "https:" ? "; Secure" : "";
+  document.cookie = `theme=${root.dataset.theme}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
+  tell();
+}
+
+/** Name the button for what it does next, and let pictures that are drawn by script draw again. */
+function tell() {
+  button?.setAttribute("aria-label", `Switch to ${seen() === "dark" ? "light" : "dark"} theme`);
+  document.dispatchEvent(new CustomEvent("theme:changed", { detail: seen() }));
+}
+
+button?.addEventListener("click", toggle);
+systemDark.addEventListener("change", tell);
+tell();
