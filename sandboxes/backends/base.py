@@ -44,7 +44,7 @@ class Spec:
 
     sandbox_id: uuid4 as 32 hex digits; the name of everything the sandbox has.
     profile:    "kafka-1": one combined node.
-    generation: counts replacements of one sandbox; a backend starts over when it grows.
+    generation: which request of the control plane this is; recorded with the sandbox, never acted on.
     """
 
     sandbox_id: str
