@@ -1,0 +1,58 @@
+# The two set-up commands are `make up` and `make test`; `make help` lists the rest.
+# A setting given on the command line reaches the site as an environment variable: make up PORT=9000
+PYTHON ?= python3
+PY := .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help up setup dev test fast check types format lock course-check course-mutate bench clean
+
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: ## Install what is missing, start the site, say where it is (PORT=8000)
+	@exec $(PYTHON) deploy/bootstrap.py up
+
+setup: ## Install and build everything, start nothing
+	@$(PYTHON) deploy/bootstrap.py base
+	@exec $(PY) manage.py setup
+
+dev: # The environment for proving: what every target below stands on
+	@$(PYTHON) deploy/bootstrap.py dev
+
+test: check ## Prove everything: checks, unit tests, real Kafka, real browser
+	@$(PY) manage.py setup --no-site
+	@exec $(PY) -m pytest -n 2 --dist loadgroup -ra $(PYTEST_ARGS)
+
+fast: dev ## Only the tests that need no Kafka, PostgreSQL or browser
+	@exec $(PY) -m pytest -q -m "not kafka and not postgres and not browser and not slow" $(PYTEST_ARGS)
+
+check: dev ## Format, lint, types, import rules, templates, browser modules
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(PY) -m importlinter.cli lint --no-cache
+	$(PY) -m djlint --check --lint --quiet templates
+	PYTHONPATH=platform $(PY) -m config.install.node --test $(wildcard tests/js/*.test.js tests/js/*.test.mjs)
+
+format: dev # Put every file into the house's form
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+	$(PY) -m djlint --reformat --quiet templates
+
+lock: dev ## Resolve all dependencies anew (Python, npm, Kafka's jars)
+	@exec $(PY) deploy/relock.py
+
+course-check: dev ## Prove the labs whose content changed on a real Kafka (ALL=1 for all, LAB=5.1 for one)
+	@$(PY) manage.py setup --no-site
+	@exec $(PY) manage.py course_check $(if $(ALL),--all) $(if $(LAB),--lab $(LAB))
+
+course-mutate: dev ## Prove that the checks catch broken solutions
+	@$(PY) manage.py setup --no-site
+	@exec $(PY) manage.py course_mutate
+
+bench: dev ## Measure, and print the table of figures
+	@$(PY) manage.py setup --no-site
+	@exec $(PY) manage.py bench
+
+clean: ## Remove what set-up installed and built; data and accounts stay
+	rm -rf .venv node_modules var/cache var/static .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

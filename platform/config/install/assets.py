@@ -1,0 +1,72 @@
+"""Steps: front-end packages by npm, then bundles and fonts by esbuild into ASSETS_DIR."""
+
+import shutil
+from pathlib import Path
+
+from config import paths
+from config.install import node, tools
+from config.install.faults import SetupFault
+from config.install.stamps import fingerprint, is_fresh, write
+from config.install.steps import Step
+
+_LOCK = paths.BASE_DIR / "package-lock.json"
+_MODULES = paths.BASE_DIR / "node_modules"
+_DRIVER = paths.BASE_DIR / "deploy" / "assets.mjs"
+_SOURCES = paths.BASE_DIR / "static" / "js"
+
+
+def _node() -> node.Node:
+    found = node.find()
+    if found is None:
+        raise SetupFault("Node.js is missing although it was installed.", "Run `make clean`, then `make up`.")
+    return found
+
+
+def packages_mark() -> str:
+    return fingerprint(_LOCK)
+
+
+def packages_are_current() -> bool:
+    return _MODULES.is_dir() and is_fresh("npm", packages_mark())
+
+
+def fetch_packages() -> str:
+    """Exactly what package-lock.json lists; install scripts stay off, nothing of ours needs one."""
+    found = _node()
+    cache = paths.CACHE_DIR / "npm"
+    tools.run(
+        [*found.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--cache", cache],
+        what="the front-end packages",
+        source="the npm registry",
+        env=found.env,
+    )
+    shutil.rmtree(cache, ignore_errors=True)
+    write("npm", packages_mark())
+    return ""
+
+
+def bundles_mark() -> str:
+    return fingerprint(packages_mark(), _DRIVER, *sorted(_SOURCES.glob("editor*.js")))
+
+
+def bundles_are_current() -> bool:
+    return paths.ASSETS_DIR.is_dir() and is_fresh("assets", bundles_mark())
+
+
+def bundle() -> str:
+    """Build into a fresh folder, then put it in place of the old one."""
+    fresh = paths.ASSETS_DIR.with_name("assets.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    told = tools.run([*_node().node, _DRIVER, fresh], what="the front-end bundles")
+    _replace(fresh, paths.ASSETS_DIR)
+    write("assets", bundles_mark())
+    return told.strip().splitlines()[-1] if told.strip() else ""
+
+
+def _replace(fresh: Path, place: Path) -> None:
+    shutil.rmtree(place, ignore_errors=True)
+    fresh.rename(place)
+
+
+PACKAGES = Step(title="Front-end packages", is_current=packages_are_current, run=fetch_packages)
+BUNDLES = Step(title="Front-end bundles", is_current=bundles_are_current, run=bundle)

@@ -1,0 +1,85 @@
+"""Steps of the site itself: folders, database, course, first people, static files. They need Django."""
+
+import io
+import os
+from pathlib import Path
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from config import paths
+from config.install.stamps import forget, is_fresh, tree_fingerprint, write
+from config.install.steps import Step
+
+_LESSONS = paths.BASE_DIR / "lessons"
+# Passable but not listable for the sandboxes' users; private for everybody else.
+_MODES = {paths.DATA_DIR: 0o711, paths.LOG_DIR: 0o700, paths.RUN_DIR: 0o700, paths.CACHE_DIR: 0o755}
+
+
+def make_folders() -> None:
+    """The data directory and its parts, with the rights they need; the database file private from birth."""
+    for folder, mode in _MODES.items():
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(mode)
+    if connection.vendor == "sqlite":
+        database = Path(settings.DATABASES["default"]["NAME"])
+        os.close(os.open(database, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def database_is_current() -> bool:
+    executor = MigrationExecutor(connection)
+    return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+
+
+def migrate() -> str:
+    """Bring the database to today's form; a new one has no course yet, whatever the stamp says."""
+    forget("course")
+    call_command("migrate", interactive=False, verbosity=0)
+    return ""
+
+
+def _course_mark() -> str:
+    return tree_fingerprint([_LESSONS], settings.DATABASE_URL)
+
+
+def course_is_current() -> bool:
+    return is_fresh("course", _course_mark())
+
+
+def load_course() -> str:
+    told = _said_by("load_course")
+    write("course", _course_mark())
+    return told.splitlines()[-1] if told else ""
+
+
+def _static_mark() -> str:
+    folders = [Path(folder) for folder in settings.STATICFILES_DIRS]
+    return tree_fingerprint(folders, str(settings.STATIC_ROOT), (paths.BASE_DIR / "requirements/base.txt").read_text())
+
+
+def static_is_current() -> bool:
+    return (Path(settings.STATIC_ROOT) / "staticfiles.json").exists() and is_fresh("static", _static_mark())
+
+
+def collect_static() -> str:
+    call_command("collectstatic", interactive=False, verbosity=0, clear=True)
+    write("static", _static_mark())
+    return ""
+
+
+def first_people() -> str:
+    """Make the first accounts where they are missing; what the command says is for the person who waits."""
+    return _said_by("ensure_demo_users")
+
+
+def _said_by(command: str) -> str:
+    out = io.StringIO()
+    call_command(command, stdout=out)
+    return out.getvalue().strip()
+
+
+DATABASE = Step(title="Database", is_current=database_is_current, run=migrate)
+COURSE = Step(title="Course", is_current=course_is_current, run=load_course)
+STATIC = Step(title="Static files", is_current=static_is_current, run=collect_static)
