@@ -1,0 +1,174 @@
+"""One viewed topic's records on their way into frames: shown where there is room, counted always.
+
+Up to 100 records a second (three seconds' worth at once) all are shown; above that the newest of each partition
+per tick. Batches that are not shown are never opened. Whatever happens, per partition `first`..`last` follows on
+without a hole and `seen` counts every record.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+from live.frames import RECORDS_KEPT, RECORDS_PER_SECOND, Part
+from live.previews import preview
+from live.wire import batches
+from live.wire.batches import Batch
+from live.wire.errors import CorruptAnswer
+
+BURST = 3 * RECORDS_PER_SECOND
+RUN_RECORDS = 16
+FRAME_BYTES = 48 * 1024
+
+
+@dataclass(slots=True)
+class Run:
+    """A stretch of one partition: its account, and the previews of those that are shown."""
+
+    part: Part
+    shown: list[bytes] = field(default_factory=list)
+
+    def size(self) -> int:
+        return sum(map(len, self.shown)) + 100
+
+
+class TopicLane:
+    """Takes batches as they come, gives runs when a frame is due, and keeps the newest for a snapshot."""
+
+    def __init__(self) -> None:
+        self._runs: list[Run] = []
+        self._skipped: dict[int, tuple[Batch, Run]] = {}
+        self._tokens = float(BURST)
+        self._refilled_at = 0.0
+        self._kept: dict[int, deque[bytes]] = {}
+
+    def add(self, partition: int, found: Iterable[Batch], start: int, *, now: float, is_history: bool = False) -> int:
+        """Account for the records at `start` and later; the next offset to ask for. now: monotonic seconds.
+
+        History is shown in full: it was asked for by the dozen. Raises CorruptAnswer between batches; what came before counts.
+        """
+        self._refill(now)
+        for batch in found:
+            if batch.last_offset >= start:
+                self._add(partition, batch, start, is_history)
+                start = batch.last_offset + 1
+        return start
+
+    def jump(self, partition: int, start: int, end: int) -> None:
+        """Account for offsets start..end-1 that nobody will read: we are too far behind."""
+        self._runs.append(Run(Part(p=partition, first=start, last=end - 1, seen=end - start, shown=0, bytes=0)))
+
+    def take(self) -> list[Run]:
+        """The runs since the last call, in order."""
+        for partition, (batch, run) in self._skipped.items():
+            self._show_last(partition, batch, run)
+        runs, self._runs, self._skipped = self._runs, [], {}
+        return runs
+
+    def newest(self, most: int = RECORDS_KEPT) -> list[bytes]:
+        """The last previews of each partition, oldest first within it."""
+        return [one for _, kept in sorted(self._kept.items()) for one in list(kept)[-most:]]
+
+    def _refill(self, now: float) -> None:
+        self._tokens = min(float(BURST), self._tokens + (now - self._refilled_at) * RECORDS_PER_SECOND)
+        self._refilled_at = now
+
+    def _add(self, partition: int, batch: Batch, start: int, is_history: bool) -> None:
+        first = max(start, batch.base_offset)
+        if batch.is_control:
+            self._runs.append(Run(_part(partition, first, batch.last_offset, 0, batch.size, markers=1)))
+            return
+        room = RECORDS_KEPT if is_history else int(self._tokens)
+        needs_opening = batch.base_offset < start
+        found = _opened(batch, start, None if needs_opening else room) if room or needs_opening else []
+        seen = len(found) if needs_opening else batch.count
+        shown = found[-room:] if is_history else found[:room]
+        if not is_history:
+            self._tokens -= len(shown)
+        runs = list(_runs(partition, first, batch, seen, [(r.offset, self._keep(partition, r)) for r in shown]))
+        self._runs += runs
+        if len(shown) < seen:
+            self._skipped[partition] = (batch, runs[-1])
+        else:
+            self._skipped.pop(partition, None)
+
+    def _show_last(self, partition: int, batch: Batch, run: Run) -> None:
+        """Of what was skipped in this tick show the newest, so that a fast lane moves."""
+        try:
+            last = batches.last_record(batch)
+        except CorruptAnswer:
+            return
+        if last and run.part.first <= last.offset <= run.part.last:
+            run.shown.append(self._keep(partition, last))
+            run.part = _with_shown(run.part, len(run.shown))
+
+    def _keep(self, partition: int, record: batches.WireRecord) -> bytes:
+        one = preview(partition, record)
+        self._kept.setdefault(partition, deque(maxlen=RECORDS_KEPT)).append(one)
+        return one
+
+
+def _opened(batch: Batch, start: int, most: int | None) -> list[batches.WireRecord]:
+    """The records, or none when the batch cannot be read: it still counts by its header."""
+    try:
+        return batches.records(batch, start=start, most=most)
+    except CorruptAnswer:
+        return []
+
+
+def _runs(partition: int, first: int, batch: Batch, seen: int, shown: Sequence[tuple[int, bytes]]) -> Iterator[Run]:
+    """One batch cut into runs of a few shown records each, so that frames can stay small."""
+    chunks = [shown[i : i + RUN_RECORDS] for i in range(0, len(shown), RUN_RECORDS)] or [[]]
+    left = seen
+    for index, chunk in enumerate(chunks):
+        is_last = index == len(chunks) - 1
+        last = batch.last_offset if is_last else chunk[-1][0]
+        count = left if is_last else len(chunk)
+        part = _part(partition, first, last, count, batch.size if index == 0 else 0, shown=len(chunk))
+        yield Run(part, [one for _, one in chunk])
+        first, left = last + 1, left - count
+
+
+def _part(p: int, first: int, last: int, seen: int, size: int, *, shown: int = 0, markers: int = 0) -> Part:
+    return Part(p=p, first=first, last=last, seen=seen, shown=shown, bytes=size, markers=markers)
+
+
+def _with_shown(part: Part, shown: int) -> Part:
+    return _part(part.p, part.first, part.last, part.seen, part.bytes, shown=shown, markers=part.markers)
+
+
+def pack(runs: Iterable[Run]) -> Iterator[tuple[list[Part], list[orjson.Fragment]]]:
+    """Runs grouped into frames of some 48 KiB: the parts joined per partition, and the previews."""
+    group: list[Run] = []
+    size = 0
+    for run in runs:
+        if group and size + run.size() > FRAME_BYTES:
+            yield _joined(group)
+            group, size = [], 0
+        group.append(run)
+        size += run.size()
+    if group:
+        yield _joined(group)
+
+
+def _joined(runs: Sequence[Run]) -> tuple[list[Part], list[orjson.Fragment]]:
+    parts: dict[int, Part] = {}
+    for run in runs:
+        old = parts.get(run.part.p)
+        parts[run.part.p] = run.part if old is None else _sum(old, run.part)
+    return list(parts.values()), [orjson.Fragment(one) for run in runs for one in run.shown]
+
+
+def _sum(a: Part, b: Part) -> Part:
+    return Part(
+        p=a.p,
+        first=a.first,
+        last=b.last,
+        seen=a.seen + b.seen,
+        shown=a.shown + b.shown,
+        bytes=a.bytes + b.bytes,
+        markers=a.markers + b.markers,
+    )

@@ -1,0 +1,30 @@
+"""What can go wrong on the wire, and the broker's error codes that we act upon."""
+
+
+class WireError(Exception):
+    """A broker could not be asked or its answer not be read; asking again later may work."""
+
+
+class CorruptAnswer(WireError):
+    """Bytes that do not follow the format; the connection they came from is of no more use."""
+
+
+class Refused(WireError):
+    """The broker answered with an error code. code: as in org.apache.kafka.common.protocol.Errors."""
+
+    def __init__(self, what: str, code: int) -> None:
+        super().__init__(f"{what}: error {code}")
+        self.code = code
+
+
+OFFSET_OUT_OF_RANGE = 1
+UNKNOWN_TOPIC_OR_PARTITION = 3
+LEADER_NOT_AVAILABLE = 5
+NOT_LEADER = 6
+FENCED_LEADER_EPOCH = 74
+UNKNOWN_LEADER_EPOCH = 75
+UNKNOWN_TOPIC_ID = 100
+INCONSISTENT_TOPIC_ID = 103
+
+MOVED = frozenset({LEADER_NOT_AVAILABLE, NOT_LEADER, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH})
+GONE = frozenset({UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, INCONSISTENT_TOPIC_ID})
