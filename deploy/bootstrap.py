@@ -3,7 +3,7 @@
     python3 deploy/bootstrap.py [up|base|dev]
 
 Standard library only. This file alone must be readable by an old Python, so that it can say what is missing;
-everything else lives in config.install. `up` also looks whether the site can start before it installs anything.
+everything else lives in config.install. `up` looks whether the site can start, then installs, then starts it.
 """
 
 import os
@@ -29,10 +29,10 @@ def use_a_new_enough_python() -> None:
     newer = find_newer_python()
     if newer:
         os.execv(newer, [newer, *sys.argv])
-    have = "{}.{}".format(*sys.version_info[:2])
+    have = ".".join(str(number) for number in sys.version_info[:2])
     sys.exit(
-        "Millrace needs Python 3.11 or newer, and python3 is {}.\n"
-        "Install a newer one, or name one you have: make up PYTHON=/path/to/python3".format(have)
+        f"Millrace needs Python 3.11 or newer, and python3 is {have}.\n"
+        "Install a newer one, or name one you have: make up PYTHON=/path/to/python3"
     )
 
 

@@ -9,11 +9,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+from jgo.maven import Artifact
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "platform"))
 
-from config.install import maven, node
-from config.install.python import REQUIREMENTS, UV
+from config.install import maven, node  # noqa: E402 - found through the line above
+from config.install.python import REQUIREMENTS, UV  # noqa: E402
 
 # The oldest Python in support: Debian 12's.
 _PYTHON = "3.11.2"
@@ -57,7 +59,7 @@ def _resolved(wanted: list[str], cache: Path) -> set[str]:
     return {_line(dependency.artifact) for dependency in [*inputs, *needed] if dependency.scope != "test"}
 
 
-def _line(artifact: "maven.Artifact") -> str:
+def _line(artifact: Artifact) -> str:
     path = Path(artifact.resolve())
     tail = f":{artifact.classifier}" if artifact.classifier else ""
     name = f"{artifact.groupId}:{artifact.artifactId}:{artifact.version}{tail}"

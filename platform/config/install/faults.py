@@ -53,7 +53,7 @@ def broken_download(name: str) -> SetupFault:
     """`name` arrived with other content than the lock file promises."""
     return SetupFault(
         f"The download of {name} does not have the content that the lock file promises.",
-        "Run the same command again; if it stays so, the mirror between you and the source is serving something else.",
+        "Run the same command again; if it stays so, a mirror on the way serves something else.",
     )
 
 

@@ -13,7 +13,7 @@ BIND = env.text("BIND", "127.0.0.1")
 
 
 def prepare(goal: str, started: float) -> int:
-    """Prepare for `goal`: base or dev packages, or `up`, which then goes on to start the site. An exit status."""
+    """Prepare for `goal`: "base" or "dev" packages, or "up", which goes on to start the site."""
     try:
         if goal == "up" and sitelock.held():
             say(f"Millrace is already running: {paths.SITE_LOCK.read_text().strip()}")
@@ -52,9 +52,8 @@ def _packages(group: str, *, starting: bool) -> None:
 
 
 def _go_on(started: float) -> None:
-    os.environ.setdefault("MILLRACE_STARTED", str(started))
     os.chdir(paths.BASE_DIR)
-    os.execv(python.PYTHON, [str(python.PYTHON), "manage.py", "up"])
+    os.execv(python.PYTHON, [str(python.PYTHON), "manage.py", "up", f"--since={started}"])
 
 
 def _stopped(fault: SetupFault) -> int:

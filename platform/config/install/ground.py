@@ -14,8 +14,9 @@ from config import paths
 from config.install.faults import SetupFault
 from config.install.interpreter import closed_folders, open_to_all
 
-# Measured after a first set-up with Node from its wheel: packages 0.6, Kafka 0.05, JVM cache 0.08, Node 0.2, logs.
+# Measured with Node from its wheel: packages 0.6 GB, Kafka 0.05, JVM cache 0.07, Node 0.2; the rest is room.
 SPACE_NEEDED = 1_500_000_000
+_SANDBOX_USERS = "You are root, so each sandbox runs as a user of its own, and other users"
 _MACHINES = {"x86_64", "amd64", "aarch64", "arm64"}
 
 FreeSpace = Callable[[Path], int]
@@ -42,7 +43,7 @@ def check_venv(find: Callable[[str], object] = importlib.util.find_spec) -> None
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     raise SetupFault(
         "This Python cannot make virtual environments: its venv or ensurepip module is missing.",
-        f"Install it (on Debian and Ubuntu: apt install python{version}-venv), then run the same command again.",
+        f"Install it (Debian and Ubuntu: apt install python{version}-venv), then run the same command again.",
     )
 
 
@@ -56,7 +57,7 @@ def check_disk(folder: Path, *, needed: int = SPACE_NEEDED, free: FreeSpace = _f
     room = free(existing)
     if room < needed:
         raise SetupFault(
-            f"Set-up needs {needed / 1e9:.1f} GB on the disk of {existing}, and {room / 1e9:.1f} GB are free.",
+            f"Set-up needs {needed / 1e9:.1f} GB on the disk of {existing}; {room / 1e9:.1f} GB are free.",
             "Free some space, or put the project on a larger disk, then run the same command again.",
         )
 
@@ -68,8 +69,8 @@ def check_reach(folder: Path, *, uid: int | None = None) -> None:
     shut = closed_folders(folder / "x") if folder.exists() else closed_folders(folder)
     if shut:
         raise SetupFault(
-            f"Other users of this machine cannot enter {shut[0]}, and as root each sandbox runs under its own user.",
-            f"Move the project (for example to /srv/millrace), run the command as an ordinary user, or: chmod o+x {shut[0]}",
+            f"{_SANDBOX_USERS} cannot enter {shut[0]}.",
+            f"Move the project, to /srv/millrace say, or run as an ordinary user, or: chmod o+x {shut[0]}",
         )
 
 
@@ -77,7 +78,7 @@ def check_readable(file: Path, *, uid: int | None = None) -> None:
     """A checkout made under a strict umask hides our own files from the sandboxes' users."""
     if (os.geteuid() if uid is None else uid) == 0 and not open_to_all(file):
         raise SetupFault(
-            f"Other users of this machine cannot read {file}, and as root each sandbox runs under its own user.",
+            f"{_SANDBOX_USERS} cannot read {file}.",
             f"Run: chmod -R o+rX {file.parent}",
         )
 
@@ -103,7 +104,9 @@ def _port_fault(host: str, port: int, error: OSError) -> SetupFault:
         return SetupFault(
             f"You may not listen on port {port}.", f"Choose one above 1023: make up PORT={port + 8000}"
         )
-    return SetupFault(f"The site cannot listen on {host}.", "Set BIND to an address of this machine, such as 127.0.0.1.")
+    return SetupFault(
+        f"The site cannot listen on {host}.", "Set BIND to an address of this machine, say 127.0.0.1."
+    )
 
 
 def check_all() -> None:

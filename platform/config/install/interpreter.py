@@ -1,8 +1,10 @@
 """Which Python runs students' programs: one that every user of this machine may read.
 
-A sandbox runs under a user of its own, so an interpreter below somebody's private home is no use to it.
+The local backend looks in the same order. As root, a sandbox runs under a user of its own, to whom an
+interpreter below somebody's private home is no use.
 """
 
+import os
 import stat
 import subprocess
 import sys
@@ -17,10 +19,12 @@ _LEAST = (3, 11)
 
 def student_python() -> Path:
     """The interpreter for sandboxes; raises SetupFault when this machine has none that fits."""
-    own = Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}"
-    for candidate in [*(Path("/usr/bin") / name for name in _NAMES), own]:
+    for candidate in (Path("/usr/bin") / name for name in _NAMES):
         if candidate.exists() and open_to_all(candidate.resolve()) and _version(candidate) >= _LEAST:
             return candidate
+    own = Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}"
+    if own.exists() and (os.geteuid() != 0 or open_to_all(own.resolve())):
+        return own
     raise SetupFault(
         "No Python 3.11 or newer was found that every user of this machine may run, and sandboxes need one.",
         "Install your system's own python3 package (3.11 or newer), then run the same command again.",

@@ -6,7 +6,6 @@ the central repository, and a mirror is a matter of the user's own jgo settings 
 
 import contextlib
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -64,7 +63,7 @@ def _jar(coordinates: str, sha256: str, size: str) -> Jar:
 
 
 def context(cache: Path) -> MavenContext:
-    """jgo's view of the repositories, with the user's own mirrors when they have named some."""
+    """The repositories as jgo sees them, with the user's own mirrors when they have named some."""
     return MavenContext(
         repo_cache=cache, timeout=_TIMEOUT_S, remote_repos=GlobalSettings.load().repositories or None
     )
@@ -76,7 +75,8 @@ def fetch_with_jgo(jar: Jar, cache: Path) -> Path:
     artifact: Artifact = project.at_version(jar.version).artifact(jar.classifier)
     with contextlib.suppress(OSError):
         (cache / artifact.component.path_prefix / artifact.filename).unlink(missing_ok=True)
-    path: Path = artifact.context.resolver.download(artifact)
+    path = artifact.context.resolver.download(artifact)
+    assert path is not None
     return path
 
 
@@ -121,7 +121,7 @@ def _fetch_one(jar: Jar, folder: Path, cache: Path, fetch: Fetch) -> None:
             ) from error
         if sha256_of(path) == jar.sha256:
             path.chmod(0o644)
-            os.replace(path, folder / jar.filename)
+            path.replace(folder / jar.filename)
             return
     raise broken_download(jar.filename)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from config import paths
 from config.install import tools
-from config.install.python import PYTHON, REQUIREMENTS, UV, client_env
+from config.install.python import PYTHON, QUIET, REQUIREMENTS, UV
 from config.install.stamps import fingerprint, is_fresh, write
 from config.install.steps import Step
 
@@ -33,7 +33,7 @@ class Node:
 
     @property
     def env(self) -> dict[str, str]:
-        """npm starts node by name."""
+        """With node on the PATH: npm starts it by name."""
         return {"PATH": f"{Path(self.node[0]).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
 
 
@@ -69,7 +69,7 @@ def install() -> str:
         [UV, "pip", "install", "--python", PYTHON, "--target", _WHEEL_DIR, "--require-hashes", "-r", _LOCK],
         what="Node.js",
         source="the Python package index",
-        env=client_env(),
+        env=QUIET,
     )
     write("node", fingerprint(_LOCK))
     return "from its wheel"

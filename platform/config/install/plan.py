@@ -15,10 +15,16 @@ FETCHED: tuple[Chain, ...] = (
 SITE: Chain = (site.DATABASE, site.COURSE, site.STATIC)
 
 
-def set_up(progress: Progress) -> str:
-    """Bring this installation up to date; returns what there is to say about the first people."""
+def fetch(progress: Progress) -> str:
+    """What the sandboxes and the pages are made of; needs no database."""
     site.make_folders()
     run_side_by_side(FETCHED, progress)
+    return ""
+
+
+def set_up(progress: Progress) -> str:
+    """Bring this installation up to date; returns what there is to say about the first people."""
+    fetch(progress)
     for step in SITE:
         run_step(step, progress)
     told = site.first_people()

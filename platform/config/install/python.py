@@ -1,6 +1,5 @@
 """The Python side of set-up: the environment, uv inside it, and the locked packages."""
 
-import os
 import re
 import subprocess
 import sys
@@ -18,6 +17,8 @@ UV = VENV / "bin" / "uv"
 REQUIREMENTS = paths.BASE_DIR / "requirements"
 _STAMP = VENV / ".packages"
 _INDEX = "the Python package index"
+# uv draws bars even into a log.
+QUIET = {"UV_NO_PROGRESS": "1"}
 
 
 def is_current(group: str) -> bool:
@@ -38,15 +39,10 @@ def install(group: str) -> str:
         [UV, "pip", "sync", "--python", PYTHON, "--require-hashes", "--compile-bytecode", lock],
         what="the Python packages",
         source=_INDEX,
-        env=client_env(),
+        env=QUIET,
     )
     _STAMP.write_text(f"{group} {_mark(group)}\n")
     return f"{lock.read_text().count('==')} packages"
-
-
-def client_env() -> dict[str, str]:
-    """uv links packages from its cache; where that lies on another disk it copies and need not say so."""
-    return {"UV_LINK_MODE": os.environ.get("UV_LINK_MODE", "hardlink"), "UV_NO_PROGRESS": "1"}
 
 
 def _mark(group: str) -> str:
@@ -66,15 +62,22 @@ def _make_environment() -> None:
 
 
 def _install_uv() -> None:
-    """uv by pip, at the version and with the hashes that base.txt locks."""
+    """Install uv by pip, at the version and with the hashes that base.txt locks."""
     if UV.exists():
         return
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as wanted:
         wanted.write(locked_block("uv", REQUIREMENTS / "base.txt"))
         wanted.flush()
+        options = [
+            "--quiet",
+            "--retries",
+            "2",
+            "--no-deps",
+            "--require-hashes",
+            "--disable-pip-version-check",
+        ]
         tools.run(
-            [PYTHON, "-m", "pip", "install", "--quiet", "--retries", "2", "--no-deps", "--require-hashes"]
-            + ["--disable-pip-version-check", "-r", wanted.name],
+            [PYTHON, "-m", "pip", "install", *options, "-r", wanted.name],
             what="uv",
             source=_INDEX,
         )
@@ -82,7 +85,9 @@ def _install_uv() -> None:
 
 def locked_block(name: str, lock: Path) -> str:
     """The lines of one package in a lock file: its version and its hashes."""
-    found = re.search(rf"^{re.escape(name)}==[^\n]*\\\n(?:    --hash=[^\n]*\n)+", lock.read_text(), re.MULTILINE)
+    found = re.search(
+        rf"^{re.escape(name)}==[^\n]*\\\n(?:    --hash=[^\n]*\n)+", lock.read_text(), re.MULTILINE
+    )
     if found is None:
         raise LookupError(f"{name} is not in {lock}")
     return found.group()

@@ -56,7 +56,8 @@ def load_course() -> str:
 
 def _static_mark() -> str:
     folders = [Path(folder) for folder in settings.STATICFILES_DIRS]
-    return tree_fingerprint(folders, str(settings.STATIC_ROOT), (paths.BASE_DIR / "requirements/base.txt").read_text())
+    packages = (paths.BASE_DIR / "requirements" / "base.txt").read_text()
+    return tree_fingerprint(folders, str(settings.STATIC_ROOT), packages)
 
 
 def static_is_current() -> bool:

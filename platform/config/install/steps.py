@@ -34,7 +34,7 @@ def run_step(step: Step, progress: Progress) -> bool:
 
 
 def run_side_by_side(chains: Iterable[Chain], progress: Progress) -> None:
-    """Run each chain in order, the chains at once; the first failure lets the others finish their step only."""
+    """Run each chain in order, all chains at once; after a failure the others only finish their step."""
     stop = threading.Event()
 
     def follow(chain: Chain) -> None:

@@ -5,11 +5,12 @@ import shutil
 from config import paths
 from config.install import tools
 from config.install.interpreter import student_python
-from config.install.python import REQUIREMENTS, UV, client_env
+from config.install.python import QUIET, REQUIREMENTS, UV
 from config.install.stamps import fingerprint, is_fresh, write
 from config.install.steps import Step
 
 _LOCK = REQUIREMENTS / "student.txt"
+_OPTIONS = ("--require-hashes", "--compile-bytecode")
 
 
 def _mark() -> str:
@@ -26,11 +27,10 @@ def install() -> str:
     fresh = paths.STUDENT_SITE.with_name("student-site.new")
     shutil.rmtree(fresh, ignore_errors=True)
     tools.run(
-        [UV, "pip", "install", "--python", student_python(), "--target", fresh, "--require-hashes"]
-        + ["--compile-bytecode", "-r", _LOCK],
+        [UV, "pip", "install", "--python", student_python(), "--target", fresh, *_OPTIONS, "-r", _LOCK],
         what="the students' packages",
         source="the Python package index",
-        env=client_env(),
+        env=QUIET,
     )
     # uv leaves its own lock there, writable for everybody.
     (fresh / ".lock").unlink(missing_ok=True)

@@ -1,0 +1,62 @@
+"""A supervisor with small scripts as its programs: `python site_of_scripts.py <folder>`, for tests to signal.
+
+Prints `ready` when all groups are up and `said ...` for each console line. The scripts write their pid into
+`<folder>/<name>.pid` and a line into `<folder>/order` when they start and when they are asked to stop.
+"""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from config.child import Program
+from config.sitelock import SiteLock
+from config.supervisor import Supervisor
+
+FOLDER = Path(sys.argv[1])
+
+POLITE = """
+import os, signal, sys, time
+name, folder = sys.argv[1:3]
+def note(word):
+    with open(f"{folder}/order", "a") as file:
+        file.write(f"{word} {name}\\n")
+def stop(*_):
+    note("stop")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, stop)
+note("start")
+open(f"{folder}/{name}.pid", "w").write(str(os.getpid()))
+print(f"hello from {name}", flush=True)
+print(f"WARNING {name} is a test", flush=True)
+while True:
+    time.sleep(0.05)
+"""
+STUBBORN = POLITE.replace('note("stop")\n    sys.exit(0)', 'note("stop")')
+
+
+def program(name: str, code: str = POLITE, grace_s: float = 5) -> Program:
+    async def ready() -> bool:
+        return (FOLDER / f"{name}.pid").exists()
+
+    argv = (sys.executable, "-c", code, name, str(FOLDER))
+    return Program(name=name, argv=argv, ready=ready, grace_s=grace_s)
+
+
+def main() -> None:
+    stubborn = "--stubborn" in sys.argv
+    last = program("c", STUBBORN if stubborn else POLITE, grace_s=60 if stubborn else 5)
+    groups = [[program("a")], [program("b")], [last]]
+    lock = SiteLock(FOLDER / "site.lock")
+    lock.hold(f"test (process {os.getpid()})")
+    supervisor = Supervisor(
+        groups,
+        log_dir=FOLDER / "log",
+        say=lambda line: print("said", line, flush=True),
+        on_ready=lambda: print("ready", flush=True),
+    )
+    asyncio.run(supervisor.run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""The supervisor against real processes: scripts that note when they start and are asked to stop."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from config import paths, sitelock
+
+SITE = Path(__file__).with_name("site_of_scripts.py")
+ENV = {**os.environ, "PYTHONPATH": f"{paths.BASE_DIR}{os.pathsep}{paths.BASE_DIR / 'platform'}"}
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start a site of scripts in tmp_path; whatever is left of it at the end is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def run(*words: str) -> "subprocess.Popen[str]":
+        argv = [sys.executable, str(SITE), str(tmp_path), *words]
+        process = subprocess.Popen(argv, env=ENV, stdout=subprocess.PIPE, text=True)
+        started.append(process)
+        wait_for_line(process, "ready")
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.wait()
+        assert process.stdout
+        process.stdout.close()
+
+
+def wait_for_line(process: "subprocess.Popen[str]", wanted: str) -> None:
+    assert process.stdout
+    for line in process.stdout:
+        if line.startswith(wanted):
+            return
+    raise AssertionError(f"ended without saying {wanted!r}")
+
+
+def pid_of(folder: Path, name: str) -> int:
+    return int((folder / f"{name}.pid").read_text())
+
+
+def alive(pid: int) -> bool:
+    """Running, and not a zombie that nobody has collected yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def until(true: Callable[[], bool], *, within_s: float = 10) -> bool:
+    end = time.monotonic() + within_s
+    while time.monotonic() < end:
+        if true():
+            return True
+        time.sleep(0.02)
+    return true()
+
+
+def test_programs_start_in_order_and_stop_in_the_reverse_order(start: Start, tmp_path: Path) -> None:
+    site = start()
+    site.send_signal(signal.SIGINT)
+    assert site.wait(10) == 0
+    noted = (tmp_path / "order").read_text().split("\n")[:-1]
+    assert noted == ["start a", "start b", "start c", "stop c", "stop b", "stop a"]
+
+
+def test_a_crashed_program_is_started_again(start: Start, tmp_path: Path) -> None:
+    start()
+    first = pid_of(tmp_path, "b")
+    os.kill(first, signal.SIGKILL)
+    assert until(lambda: pid_of(tmp_path, "b") != first)
+
+
+def test_a_killed_supervisor_takes_every_program_along(start: Start, tmp_path: Path) -> None:
+    site = start()
+    pids = [pid_of(tmp_path, name) for name in "abc"]
+    site.kill()
+    assert until(lambda: not any(alive(pid) for pid in pids), within_s=5)
+
+
+def test_the_site_lock_is_let_go_when_the_supervisor_is_killed(start: Start, tmp_path: Path) -> None:
+    site = start()
+    lock = tmp_path / "site.lock"
+    assert sitelock.held(lock)
+    site.kill()
+    assert until(lambda: not sitelock.held(lock), within_s=5)
+
+
+def test_a_second_ctrl_c_ends_a_program_that_will_not_stop(start: Start, tmp_path: Path) -> None:
+    site = start("--stubborn")
+    site.send_signal(signal.SIGINT)
+    assert until(lambda: "stop c" in (tmp_path / "order").read_text())
+    assert site.poll() is None
+    site.send_signal(signal.SIGINT)
+    assert site.wait(10) == 0
+    assert not alive(pid_of(tmp_path, "c"))
+
+
+def test_a_second_site_on_the_same_data_is_told_who_runs(start: Start, tmp_path: Path) -> None:
+    site = start()
+    with pytest.raises(sitelock.SiteRunning, match=f"test \\(process {site.pid}\\)"):
+        sitelock.SiteLock(tmp_path / "site.lock").hold("me")
+
+
+def test_output_goes_to_a_log_and_warnings_to_the_console(start: Start, tmp_path: Path) -> None:
+    site = start()
+    site.send_signal(signal.SIGTERM)
+    assert site.stdout
+    said = site.stdout.read()
+    site.wait(10)
+    assert "hello from a" in (tmp_path / "log" / "a.log").read_text()
+    assert "hello" not in said
