@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 Answer = Callable[[HttpRequest], HttpResponse]
 
 # A lesson needs none of what a browser can lend a page; full screen for the board is its own document.
-_LENT = ("camera", "microphone", "geolocation", "payment", "usb", "serial", "bluetooth", "midi", "display-capture")
+_LENT = ("camera", "microphone", "geolocation", "payment", "usb", "serial", "midi", "display-capture")
 _PERMISSIONS = ", ".join(f"{feature}=()" for feature in _LENT)
 
 
