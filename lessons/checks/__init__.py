@@ -5,7 +5,7 @@ cluster through `SandboxView` and changes nothing; given the same view and facts
 verdict. Nothing here knows Django, Kafka clients or how a sandbox is run.
 """
 
-from lessons.checks.facts import AttemptFacts, Horizon, StimulusFact, WorkloadRecord
+from lessons.checks.facts import AttemptFacts, StimulusFact, WorkloadRecord
 from lessons.checks.verdicts import (
     Broken,
     Evidence,
@@ -18,10 +18,11 @@ from lessons.checks.verdicts import (
     Verdict,
     Waiting,
 )
-from lessons.checks.view import (
+from sandboxes.view import (
     ConfigValue,
     FaultView,
     GroupView,
+    Horizon,
     Isolation,
     MemberView,
     PartitionOffsets,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-# Log ends per topic at one moment; a topic that did not exist is absent and counts as all zeros.
-Horizon = Mapping[str, tuple[int, ...]]
+from sandboxes.view import Horizon
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lessons.checks.facts import AttemptFacts
-    from lessons.checks.view import SandboxView
+    from sandboxes.view import SandboxView
 
 EVIDENCE_MAX = 50
 

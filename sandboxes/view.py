@@ -1,7 +1,8 @@
-"""The read-only view of a sandbox that judges use: pure types and the Protocol behind them.
+"""A read-only look into a sandbox: pure types, and the Protocol that judges of labs are written against.
 
 `sandboxes.observe` fills it from a real cluster; tests fill it by hand. A read that the sandbox does not
 answer raises `ViewUnavailable`; judges let it fly and the verdict becomes "not ready".
+Knows no Django and no Kafka client.
 """
 
 from __future__ import annotations
@@ -11,16 +12,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from lessons.checks.facts import Horizon
-
+# Log ends per topic at one moment; a topic that did not exist is absent and counts as all zeros.
+Horizon = Mapping[str, tuple[int, ...]]
 Isolation = Literal["read_uncommitted", "read_committed"]
 
 
-class ViewUnavailable(Exception):  # noqa: N818 - a state of the sandbox, not an error of the caller
+class ViewUnavailable(Exception):
     """The sandbox did not answer in time; says nothing about the student's work."""
 
 
-class ScanTooLarge(Exception):  # noqa: N818
+class ScanTooLarge(Exception):
     """There are more records than a check may read; `sentence` tells the student what to do."""
 
     def __init__(self, topic: str, count: int, limit: int) -> None:

@@ -1,0 +1,408 @@
+"""The oracle: a real `SandboxView` over one sandbox's Kafka, programs, faults and files.
+
+Read-only. It joins no group and commits nothing: records are read by a throw-away consumer with manual
+assignment, up to the ends that were there when the read began. Time-outs are short, a broker that is
+coming back is waited for, and what stays silent raises ViewUnavailable.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Literal
+from uuid import UUID, uuid4
+
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupState,
+    ConsumerGroupTopicPartitions,
+    ConsumerGroupType,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+from confluent_kafka.admin import (
+    ClusterMetadata,
+    ConfigResource,
+    ConfigSource,
+    ConsumerGroupDescription,
+    OffsetSpec,
+    ResourceType,
+)
+
+from sandboxes import provisioning
+from sandboxes.backends.base import (
+    BackendError,
+    FileMissing,
+    KafkaEndpoint,
+    ProgramRun,
+    Workspace,
+    WorkspaceError,
+)
+from sandboxes.errors import SandboxError
+from sandboxes.kafka_calls import ABSENT, REQUEST_S, admin, is_error, patiently, quiet
+from sandboxes.models import FaultRecord, Sandbox
+from sandboxes.view import (
+    ConfigValue,
+    FaultView,
+    GroupView,
+    Horizon,
+    Isolation,
+    MemberView,
+    PartitionOffsets,
+    PartitionView,
+    ProgramView,
+    RecordView,
+    ScanTooLarge,
+    TopicView,
+    ViewUnavailable,
+)
+
+RECORDS_MAX = 100_000
+SCAN_S = 10.0
+_BATCH = 1000
+_NO_GROUP = {KafkaError.GROUP_ID_NOT_FOUND}
+
+
+def open_view(sandbox_id: UUID) -> KafkaView:
+    """A view of a sandbox of ours; ViewUnavailable when it has no Kafka just now."""
+    sandbox = Sandbox.objects.select_related("cluster").filter(pk=sandbox_id).first()
+    if sandbox is None:
+        raise ViewUnavailable("There is no such sandbox.")
+    try:
+        return KafkaView(
+            endpoint=provisioning.endpoint(sandbox.id),
+            workspace=provisioning.workspace(sandbox),
+            faults=lambda: recorded_faults(sandbox),
+        )
+    except (SandboxError, BackendError) as error:
+        raise ViewUnavailable(str(error)) from error
+
+
+def recorded_faults(sandbox: Sandbox) -> tuple[FaultView, ...]:
+    """Every fault ever put into a sandbox, oldest first."""
+    return tuple(
+        FaultView(
+            kind=record.kind,
+            node=record.node,
+            ms=record.ms,
+            at=record.injected_at.timestamp(),
+            until=record.undone_at.timestamp() if record.undone_at else None,
+        )
+        for record in FaultRecord.objects.filter(sandbox=sandbox)
+    )
+
+
+class KafkaView:
+    """One look at a real sandbox. Made for one round of judging, then thrown away."""
+
+    def __init__(
+        self,
+        *,
+        endpoint: KafkaEndpoint,
+        workspace: Workspace,
+        faults: Callable[[], tuple[FaultView, ...]],
+        now: float | None = None,
+    ) -> None:
+        self._endpoint, self._workspace, self._faults = endpoint, workspace, faults
+        self._now = time.time() if now is None else now
+        self._metadata: ClusterMetadata | None = None
+        self._known_topics: dict[str, TopicView | None] = {}
+        self._known_offsets: dict[str, tuple[PartitionOffsets, ...]] = {}
+        self._known_groups: dict[str, GroupView | None] = {}
+        self._known_records: dict[tuple[str, tuple[int, ...], str], tuple[RecordView, ...]] = {}
+        self._known_programs: tuple[ProgramView, ...] | None = None
+        self._known_faults: tuple[FaultView, ...] | None = None
+
+    @property
+    def now(self) -> float:
+        return self._now
+
+    def topics(self) -> tuple[str, ...]:
+        return tuple(sorted(name for name in self._cluster().topics if not name.startswith("__")))
+
+    def topic(self, name: str) -> TopicView | None:
+        if name not in self._known_topics:
+            self._known_topics[name] = self._read_topic(name)
+        return self._known_topics[name]
+
+    def offsets(self, name: str) -> tuple[PartitionOffsets, ...]:
+        if name not in self._known_offsets:
+            self._known_offsets[name] = self._read_offsets(name)
+        return self._known_offsets[name]
+
+    def records(
+        self, name: str, *, since: Horizon | None = None, isolation: Isolation = "read_uncommitted"
+    ) -> tuple[RecordView, ...]:
+        offsets = self.offsets(name)
+        begins = tuple(_begin(o, (since or {}).get(name, ())) for o in offsets)
+        key = (name, begins, isolation)
+        if key not in self._known_records:
+            self._known_records[key] = self._scan(name, begins, isolation)
+        return self._known_records[key]
+
+    def group(self, group_id: str) -> GroupView | None:
+        if group_id not in self._known_groups:
+            self._known_groups[group_id] = self._read_group(group_id)
+        return self._known_groups[group_id]
+
+    def programs(self) -> tuple[ProgramView, ...]:
+        if self._known_programs is None:
+            self._known_programs = tuple(_program(run) for run in self._ask(self._workspace.programs))
+        return self._known_programs
+
+    def faults(self) -> tuple[FaultView, ...]:
+        if self._known_faults is None:
+            self._known_faults = self._faults()
+        return self._known_faults
+
+    def file(self, path: str) -> str | None:
+        try:
+            return self._workspace.read_file(path).text
+        except FileMissing:
+            return None
+        except WorkspaceError:
+            return None  # a link, or too large: for a judge the same as not there
+        except BackendError as error:
+            raise ViewUnavailable(str(error)) from error
+
+    # -- reads ---------------------------------------------------------------------------------------------
+
+    def _ask(self, call: Callable[[], tuple[ProgramRun, ...]]) -> tuple[ProgramRun, ...]:
+        try:
+            return call()
+        except BackendError as error:
+            raise ViewUnavailable(str(error)) from error
+
+    def _cluster(self) -> ClusterMetadata:
+        if self._metadata is None:
+            self._metadata = patiently(lambda: admin(self._endpoint).list_topics(timeout=REQUEST_S))
+        return self._metadata
+
+    def _partitions(self, name: str) -> list[int]:
+        found = self._cluster().topics.get(name)
+        return [] if found is None or found.error is not None else sorted(found.partitions)
+
+    def _read_topic(self, name: str) -> TopicView | None:
+        found = self._cluster().topics.get(name)
+        if found is None or found.error is not None:
+            return None
+        partitions = tuple(
+            PartitionView(partition=p.id, leader=p.leader, replicas=tuple(p.replicas), isr=tuple(p.isrs))
+            for p in sorted(found.partitions.values(), key=lambda p: p.id)
+        )
+        return TopicView(name=name, partitions=partitions, configs=self._configs(name))
+
+    def _configs(self, name: str) -> dict[str, ConfigValue]:
+        resource = ConfigResource(ResourceType.TOPIC, name)
+
+        def call() -> dict[str, ConfigValue]:
+            futures = admin(self._endpoint).describe_configs([resource], request_timeout=REQUEST_S)
+            entries = futures[resource].result()
+            return {k: ConfigValue(value=e.value or "", source=_source(e.source)) for k, e in entries.items()}
+
+        return patiently(call)
+
+    def _read_offsets(self, name: str) -> tuple[PartitionOffsets, ...]:
+        partitions = self._partitions(name)
+        if not partitions:
+            return ()
+        places = [TopicPartition(name, p) for p in partitions]
+        wanted = (
+            (OffsetSpec.earliest(), IsolationLevel.READ_UNCOMMITTED),
+            (OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED),
+            (OffsetSpec.latest(), IsolationLevel.READ_COMMITTED),
+        )
+
+        def call() -> list[list[int]]:
+            client = admin(self._endpoint)
+            asked = [
+                client.list_offsets(
+                    dict.fromkeys(places, spec), isolation_level=level, request_timeout=REQUEST_S
+                )
+                for spec, level in wanted
+            ]
+            return [[answer[place].result().offset for place in places] for answer in asked]
+
+        try:
+            starts, ends, stables = patiently(call)
+        except KafkaException as error:
+            if is_error(error, ABSENT):  # deleted since the metadata was read
+                return ()
+            raise
+        return tuple(
+            PartitionOffsets(partition=p, start=s, end=e, stable=max(0, t))
+            for p, s, e, t in zip(partitions, starts, ends, stables, strict=True)
+        )
+
+    def _read_group(self, group_id: str) -> GroupView | None:
+        def describe() -> ConsumerGroupDescription:
+            client = admin(self._endpoint)
+            found = client.describe_consumer_groups([group_id], request_timeout=REQUEST_S)
+            described: ConsumerGroupDescription = found[group_id].result()
+            return described
+
+        try:
+            found = patiently(describe)
+        except KafkaException as error:
+            if is_error(error, _NO_GROUP):
+                return None
+            raise
+        if found.state == ConsumerGroupState.DEAD:
+            return None
+        return _group(found, self._committed(group_id))
+
+    def _committed(self, group_id: str) -> dict[tuple[str, int], int]:
+        def call() -> dict[tuple[str, int], int]:
+            request = [ConsumerGroupTopicPartitions(group_id)]
+            found = admin(self._endpoint).list_consumer_group_offsets(request, request_timeout=REQUEST_S)
+            places = found[group_id].result().topic_partitions or []
+            return {(tp.topic, tp.partition): tp.offset for tp in places if tp.offset >= 0}
+
+        return patiently(call)
+
+    def _scan(self, name: str, begins: tuple[int, ...], isolation: Isolation) -> tuple[RecordView, ...]:
+        ends = {
+            o.partition: o.end if isolation == "read_uncommitted" else o.stable for o in self.offsets(name)
+        }
+        begin = {o.partition: at for o, at in zip(self.offsets(name), begins, strict=True)}
+        open_parts = {p for p, end in ends.items() if end > begin[p]}
+        count = sum(ends[p] - begin[p] for p in open_parts)
+        if count > RECORDS_MAX:
+            raise ScanTooLarge(name, count, RECORDS_MAX)
+        if not open_parts:
+            return ()
+        consumer = Consumer(_scanner(self._endpoint, isolation))
+        try:
+            consumer.assign([TopicPartition(name, p, begin[p]) for p in sorted(open_parts)])
+            found = _drain(consumer, open_parts, ends)
+        finally:
+            consumer.close()
+        return tuple(_record(message) for message in sorted(found, key=_place))
+
+
+def _drain(consumer: Consumer, open_parts: set[int], ends: dict[int, int]) -> list[Message]:
+    """Records of every open partition up to its end; ViewUnavailable when that takes too long."""
+    left: set[int] = set(open_parts)
+    found: list[Message] = []
+    deadline = time.monotonic() + SCAN_S
+    while left:
+        if time.monotonic() > deadline:
+            raise ViewUnavailable("the records could not be read in time")
+        for message in consumer.consume(_BATCH, timeout=0.2):
+            (partition, offset), error = _place(message), message.error()
+            if error is not None:
+                _note_error(error, left, partition)
+                continue
+            if offset < ends[partition]:
+                found.append(message)
+            if offset >= ends[partition] - 1:
+                left.discard(partition)
+    return found
+
+
+def _note_error(error: KafkaError, left: set[int], partition: int) -> None:
+    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the end, behind markers or compacted holes
+        left.discard(partition)
+    elif error.code() in ABSENT or error.code() == KafkaError.OFFSET_OUT_OF_RANGE:
+        left.clear()  # deleted or trimmed while it was read: the next look will tell
+
+
+def _scanner(endpoint: KafkaEndpoint, isolation: Isolation) -> dict[str, object]:
+    return {
+        **quiet(endpoint),
+        "group.id": f"millrace-checks-{uuid4().hex[:8]}",  # a name is required; it is never joined
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "enable.partition.eof": True,
+        "auto.offset.reset": "error",
+        "isolation.level": isolation,
+        "fetch.wait.max.ms": 20,
+        "queued.max.messages.kbytes": 16384,
+        "check.crcs": False,
+    }
+
+
+def _begin(offsets: PartitionOffsets, horizon: Iterable[int]) -> int:
+    """Where to read from; a horizon beyond the end belongs to a topic that was made anew since."""
+    marks = list(horizon)
+    mark = marks[offsets.partition] if offsets.partition < len(marks) else 0
+    return offsets.start if mark > offsets.end else max(mark, offsets.start)
+
+
+def _place(message: Message) -> tuple[int, int]:
+    return message.partition() or 0, message.offset() or 0
+
+
+def _record(message: Message) -> RecordView:
+    _, timestamp_ms = message.timestamp()
+    return RecordView(
+        topic=message.topic() or "",
+        partition=message.partition() or 0,
+        offset=message.offset() or 0,
+        timestamp=timestamp_ms / 1000,
+        key=_bytes(message.key()),
+        value=_bytes(message.value()),
+        headers=tuple((name, _bytes(value)) for name, value in _headers(message)),
+    )
+
+
+def _headers(message: Message) -> list[tuple[str, str | bytes | None]]:
+    headers = message.headers()
+    if not headers:
+        return []
+    return list(headers.items()) if isinstance(headers, dict) else list(headers)
+
+
+def _bytes(value: str | bytes | None) -> bytes | None:
+    return value.encode() if isinstance(value, str) else value
+
+
+def _source(source: object) -> Literal["topic", "broker", "default"]:
+    if source in (ConfigSource.DYNAMIC_TOPIC_CONFIG.value, ConfigSource.DYNAMIC_TOPIC_CONFIG):
+        return "topic"
+    return (
+        "default" if source in (ConfigSource.DEFAULT_CONFIG.value, ConfigSource.DEFAULT_CONFIG) else "broker"
+    )
+
+
+_GROUP_STATES: dict[object, str] = {
+    ConsumerGroupState.STABLE: "Stable",
+    ConsumerGroupState.EMPTY: "Empty",
+    ConsumerGroupState.PREPARING_REBALANCING: "PreparingRebalance",
+    ConsumerGroupState.COMPLETING_REBALANCING: "CompletingRebalance",
+}
+
+
+def _group(found: ConsumerGroupDescription, committed: dict[tuple[str, int], int]) -> GroupView:
+    return GroupView(
+        group_id=found.group_id,
+        type="consumer" if found.type == ConsumerGroupType.CONSUMER else "classic",
+        state=_GROUP_STATES.get(found.state, "Unknown"),
+        members=tuple(
+            MemberView(
+                member_id=member.member_id,
+                client_id=member.client_id,
+                host=member.host,
+                assigned=tuple(sorted((tp.topic, tp.partition) for tp in member.assignment.topic_partitions)),
+            )
+            for member in sorted(found.members, key=lambda m: m.member_id)
+        ),
+        committed=committed,
+    )
+
+
+def _program(run: ProgramRun) -> ProgramView:
+    return ProgramView(
+        program_id=run.program_id,
+        path=run.path,
+        args=run.args,
+        label=run.label,
+        started_at=run.started_at,
+        ended_at=run.ended_at,
+        exit_code=run.exit_code,
+        signal=run.signal,
+        reason=run.reason,
+    )
