@@ -15,7 +15,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from confluent_kafka import KafkaException
+
+from sandboxes.backends.base import KafkaEndpoint
 from sandboxes.backends.local import kafka
+from sandboxes.backends.local.exercise import exercise
 
 LOG4J = Path(__file__).with_name("log4j2.properties")
 _PASSWORD = "training"  # noqa: S105 - of a broker that lives for seconds and holds nothing
@@ -71,7 +75,7 @@ def _command(java: Path, jars: Path, extra: str | None, main_class: str) -> list
 
 
 def _run(command: list[str]) -> None:
-    done = subprocess.run(  # noqa: S603 - our own JRE and arguments
+    done = subprocess.run(
         command, env=kafka.jvm_environment(), capture_output=True, text=True, timeout=120, check=False
     )
     if done.returncode:
@@ -79,15 +83,32 @@ def _run(command: list[str]) -> None:
 
 
 def _run_until_answer(command: list[str], out: Path) -> None:
-    with out.open("wb") as stream, subprocess.Popen(  # noqa: S603
-        command, env=kafka.jvm_environment(), stdout=stream, stderr=stream
-    ) as process:
+    with (
+        out.open("wb") as stream,
+        subprocess.Popen(command, env=kafka.jvm_environment(), stdout=stream, stderr=stream) as process,
+    ):
         try:
-            _wait_for_port(kafka.PROFILES["kafka-1"].nodes[0].platform_port, process, out)
+            port = kafka.PROFILES["kafka-1"].nodes[0].platform_port
+            _wait_for_port(port, process, out)
+            _exercise(port)
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=90)
         finally:
             process.kill()
+
+
+def _exercise(port: int) -> None:
+    """Let the broker do a first minute's work, so that the cache knows those classes as well."""
+    endpoint = KafkaEndpoint(
+        bootstrap_servers=f"{_ADDRESS}:{port}",
+        cluster_id="",
+        username=kafka.PLATFORM_USER,
+        password=_PASSWORD,
+    )
+    try:
+        exercise(endpoint.client_config())
+    except (KafkaException, TimeoutError) as error:
+        raise BuildError(f"the training broker did not do its exercise: {error}") from error
 
 
 def _wait_for_port(port: int, process: subprocess.Popen[bytes], out: Path) -> None:
@@ -95,7 +116,6 @@ def _wait_for_port(port: int, process: subprocess.Popen[bytes], out: Path) -> No
     while process.poll() is None and time.monotonic() < until:
         with socket.socket() as probe:
             if probe.connect_ex((_ADDRESS, port)) == 0:
-                time.sleep(0.5)  # let it finish starting, so that the cache knows those classes as well
                 return
         time.sleep(0.05)
     raise BuildError(f"the training broker did not start:\n{_tail(out)}")
