@@ -30,7 +30,7 @@ check: dev ## Format, lint, types, import rules, templates, browser modules
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
-	$(PY) -m importlinter.cli lint --no-cache
+	PYTHONPATH=.:platform .venv/bin/lint-imports --no-cache --no-logo
 	$(PY) -m djlint --check --lint --quiet templates
 	PYTHONPATH=platform $(PY) -m config.install.node --test $(wildcard tests/js/*.test.js tests/js/*.test.mjs)
 

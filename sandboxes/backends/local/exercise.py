@@ -18,7 +18,7 @@ _RECORDS = 50
 
 
 def exercise(config: Mapping[str, str]) -> None:
-    """Create a topic, produce, consume as both kinds of group, commit, run a transaction, ask the admin calls.
+    """Create a topic, produce, consume as both kinds of group, commit, run a transaction, ask about groups.
 
     config: librdkafka properties that reach the broker. Raises KafkaException, or TimeoutError.
     """
