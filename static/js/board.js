@@ -1,0 +1,271 @@
+/**
+ * The plate beside the text: one model, one look, one clock for every picture on it. Knows the DOM of
+ * templates/lessons/_board.html, and nothing of sockets.
+ */
+import { createLanes, drawMini, lanesHeight } from "./charts/lanes.js";
+import { createTwin, lanesTwin } from "./charts/twin.js";
+import { recordView } from "./charts/record.js";
+import { GROUP_HUES, flagIcon, h, num, plural, readTokens, say, still, word } from "./ink.js";
+import { visible } from "./keys.js";
+import { recordAt } from "./model.js";
+import { MOST_LANES, groupsOf, heldIn, laneRows, topicNames } from "./rows.js";
+import { groupLens } from "./lenses/group.js";
+import { lagLens } from "./lenses/lag.js";
+import { eventsLens } from "./lenses/events.js";
+import { createTime } from "./time.js";
+import { pickRecords } from "./pick.js";
+
+const SLOW = 250;
+const STILL = 500;
+
+/**
+ * @param {HTMLElement} root the .board element
+ * @param {{look: import("./look.js").Look, history: import("./history.js").History,
+ *   ink: (key: string) => number, letter: (topic: string, key: string) => string}} parts
+ */
+export function createBoard(root, { look, history, ink, letter }) {
+  const $ = (selector) => root.querySelector(selector);
+  const canvas = $("[data-draw=lanes] canvas");
+  const lanes = createLanes(canvas);
+  const twin = createTwin($("[data-draw=lanes] .table"));
+  const hues = new Map();
+  const lenses = {
+    group: groupLens($("#lens-group"), { history, look }), lag: lagLens($("#lens-lag"), { history }),
+    events: eventsLens($("#lens-events")),
+  };
+  let model = null;
+  let offset = 0;
+  let dirty = true;
+  let scene = null;
+  let slowAt = 0;
+  let paintedAt = 0;
+  let opened = null;
+
+  const now = () => Date.now() + offset;
+  const hueOf = (id) => {
+    if (!hues.has(id)) hues.set(id, GROUP_HUES[hues.size % GROUP_HUES.length]);
+    return hues.get(id);
+  };
+  const time = createTime($(".time"), { look, history, now, dirty: () => { dirty = true; } });
+
+  /** What is drawn now: everything any chart needs to know, from one model. */
+  function compose() {
+    const shown = look.held === null ? model : history.at(look.held) ?? model;
+    const topic = look.topic(shown);
+    const group = topic && look.group(shown, topic);
+    return {
+      model: shown, topic, rows: topic ? laneRows(shown, topic, group) : [],
+      group: group ? { id: group, hue: hueOf(group) } : null,
+      others: topic ? groupsOf(shown, topic).filter((id) => id !== group).map((id) => ({ id, hue: hueOf(id) })) : [],
+      ownerNo: (member) => history.numberOf(group, member), ink, letter,
+      focus: look.focus, pin: look.pin, cursor: look.cursor, still: still(),
+      now: look.held ?? now(), live: look.held === null,
+    };
+  }
+
+  function paint(t) {
+    if (!model) return;
+    if (still() && t - paintedAt < STILL) return;
+    if (dirty) scene = compose();
+    const moving = dirty || t - paintedAt > SLOW;
+    if (moving && canvas.offsetParent) dirty = lanes.draw(scene);
+    else if (moving) dirty = false;
+    if (moving) paintedAt = t;
+    if (t - slowAt < SLOW) return;
+    slowAt = t;
+    if (history.ring.length && now() - history.sampledAt > 1_000) history.sample(model, now());
+    scene = compose();
+    words(t);
+  }
+
+  /** The slow half: words, tables, choosers; four times a second at most. */
+  function words(t) {
+    const { topic, rows, group } = scene;
+    root.classList.toggle("no-topic", !topic);
+    heading();
+    if (topic) {
+      resize(rows.length);
+      honest();
+      if (!$("[data-draw=lanes] .table").hidden) twin(lanesTwin(rows, topic, group?.id), t);
+    }
+    lenses[look.lens]?.(scene, t);
+    if (opened && look.lens === "record") showRecord();
+    time.draw(scene);
+    const mini = document.querySelector("#mini");
+    if (mini?.offsetParent !== null) miniature(mini);
+  }
+
+  function heading() {
+    const { model: shown, topic } = scene;
+    fillSelect($("#topic"), topicNames(shown), topic);
+    const held = shown.topics[topic];
+    const rate = history.rate(topic, now());
+    say($("#topic-fact"), held ? [
+      plural(held.partitions.length, "partition", word), plural(heldIn(held), "record"),
+      rate >= 0.5 ? `${num(rate)}/s` : "",
+    ].filter(Boolean).join(", ") : "");
+    fillGroups($("#groups"), scene, look);
+  }
+
+  function resize(count) {
+    const box = $("[data-draw=lanes]");
+    const room = box.closest(".has-work") ? 240 : Math.max(180, innerHeight * 0.34);
+    const height = lanesHeight(count, room);
+    if (canvas.dataset.height === String(height)) return;
+    canvas.dataset.height = String(height);
+    canvas.style.height = `${height}px`;
+    dirty = true;
+  }
+
+  function honest() {
+    const { model: shown, topic, rows } = scene;
+    const count = shown.counts[topic];
+    const all = rows.length > MOST_LANES ? `${MOST_LANES} of ${rows.length} partitions are drawn. ` : "";
+    const contents = !count || count.seen === count.shown ? "Every record is drawn."
+      : `Every record is counted; contents came for ${num(count.shown)} of ${num(count.seen)}.`;
+    say($("#honest-say"), all + contents);
+    const pin = $("#pin");
+    pin.hidden = look.pin === null;
+    if (look.pin !== null) say(pin.firstElementChild, `Following ${visible(look.pin)}.`);
+  }
+
+  function miniature(mini) {
+    drawMini(mini.querySelector("canvas"), scene.rows, scene.group?.hue ?? null);
+    const lag = scene.rows.reduce((sum, row) => sum + (row.lag ?? 0), 0);
+    say(mini.querySelector("b"), scene.topic ?? "no topic yet");
+    say(mini.querySelector("span span"), scene.group ? `${num(lag)} behind`
+      : plural(heldIn(scene.model.topics[scene.topic]), "record"));
+  }
+
+  /** Open one record in the lens below. */
+  function open(place) {
+    opened = { topic: scene.topic, ...place };
+    look.set({ lens: "record", cursor: place });
+    showRecord(true);
+  }
+
+  function showRecord(anew = false) {
+    const { topic, p, o } = opened;
+    const record = recordAt(scene.model, topic, p, o);
+    const row = topic === scene.topic ? scene.rows.find((one) => one.p === p) : undefined;
+    const sign = `${topic}:${p}:${o}:${row?.committed > o}:${record !== null}`;
+    const lens = $("#lens-record");
+    if (!anew && lens.dataset.sign === sign) return;
+    lens.dataset.sign = sign;
+    lens.replaceChildren(...recordView(record, { topic, p, o, group: scene.group?.id ?? null, row, ink }));
+  }
+
+  pickRecords($("[data-draw=lanes]"), { lanes, look, open, scene: () => scene, redraw: () => { dirty = true; } });
+  choosers(root, look);
+  look.onChange(() => { dirty = true; slowAt = 0; showLens(root, look.lens); });
+  showLens(root, look.lens);
+  const themed = () => { readTokens(); dirty = true; slowAt = 0; };
+  document.addEventListener("theme:changed", () => requestAnimationFrame(themed));
+  addEventListener("resize", () => { dirty = true; slowAt = 0; });
+  readTokens();
+
+  const frame = (t) => { paint(t); requestAnimationFrame(frame); };
+  requestAnimationFrame(frame);
+
+  return {
+    open,
+    /** @param {import("./model.js").Model} next */
+    show(next) {
+      if (model && next.epoch !== model.epoch) lanes.forget();
+      model = next;
+      if (look.held === null) dirty = true;
+    },
+    clock(t) { offset = t - Date.now(); },
+    now,
+    /** The look as the text needs it. */
+    about: () => {
+      const shown = scene ?? { topic: null, group: null };
+      return {
+        model: scene?.model ?? null, topic: shown.topic, group: shown.group?.id ?? null,
+        rate: (topic) => history.rate(topic, now()),
+      };
+    },
+    /** Measures one painting, for the benchmark. @returns {number} ms */
+    cost() {
+      const began = performance.now();
+      lanes.draw(compose());
+      return performance.now() - began;
+    },
+  };
+}
+
+function fillSelect(select, { own, internal }, chosen) {
+  const sign = JSON.stringify([own, internal]);
+  if (select.dataset.sign !== sign) {
+    select.dataset.sign = sign;
+    const options = (names) => names.map((name) => h("option", { value: name, textContent: name }));
+    const kafka = h("optgroup", { label: "Kafka’s own" }, ...options(internal));
+    select.replaceChildren(...options(own), ...(internal.length ? [kafka] : []));
+  }
+  if (document.activeElement !== select || select.value !== chosen) select.value = chosen ?? "";
+}
+
+function fillGroups(box, { group, others }, look) {
+  const all = [...(group ? [group] : []), ...others].sort((a, b) => (a.id < b.id ? -1 : 1));
+  const sign = JSON.stringify([all, group?.id]);
+  if (box.dataset.sign === sign) return;
+  box.dataset.sign = sign;
+  const focused = box.contains(document.activeElement) ? document.activeElement.dataset.group : null;
+  box.replaceChildren(...all.map(({ id, hue }) => {
+    const on = id === group?.id;
+    const button = h("button", { type: "button", className: "reader" }, flagIcon(hue, on), visible(id));
+    button.dataset.group = id;
+    button.setAttribute("aria-pressed", String(on));
+    button.addEventListener("click", () => look.set({ groupChosen: id, groupShown: null }));
+    return button;
+  }));
+  if (!all.length) box.replaceChildren(h("span", { className: "dim" }, "read by no group yet"));
+  if (focused) [...box.children].find((node) => node.dataset.group === focused)?.focus();
+}
+
+function showLens(root, name) {
+  for (const tab of root.querySelectorAll("[data-lens]")) {
+    const on = tab.dataset.lens === name;
+    tab.setAttribute("aria-selected", String(on));
+    tab.tabIndex = on ? 0 : -1;
+    root.querySelector(`#${tab.getAttribute("aria-controls")}`).hidden = !on;
+  }
+}
+
+function choosers(root, look) {
+  root.querySelector("#topic").addEventListener("change", ({ target }) =>
+    look.set({ topicChosen: target.value, topicShown: null, cursor: null }));
+  root.querySelector("#pin button").addEventListener("click", () => look.set({ pin: null }));
+  const list = root.querySelector(".tabs");
+  list.addEventListener("click", ({ target }) => {
+    const tab = target.closest("[data-lens]");
+    if (tab) look.set({ lens: tab.dataset.lens });
+  });
+  tabKeys(list);
+  root.addEventListener("click", ({ target }) => {
+    const button = target.closest("button.twin");
+    if (button) toggleTwin(button);
+  });
+}
+
+/** Arrow keys walk a list of tabs. */
+export function tabKeys(list) {
+  list.addEventListener("keydown", (event) => {
+    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!by) return;
+    const tabs = [...list.querySelectorAll("[role=tab]")];
+    const next = tabs[(tabs.indexOf(document.activeElement) + by + tabs.length) % tabs.length];
+    next?.focus();
+    next?.click();
+  });
+}
+
+function toggleTwin(button) {
+  const on = button.getAttribute("aria-pressed") !== "true";
+  const draw = button.closest(".pane").querySelector(".draw");
+  button.setAttribute("aria-pressed", String(on));
+  button.textContent = on ? "As picture" : "As text";
+  draw.querySelector("canvas").hidden = on;
+  draw.querySelector(".table").hidden = !on;
+}
+

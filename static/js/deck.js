@@ -1,0 +1,101 @@
+/**
+ * The failure deck: what the lesson's labs offer to break, with a guess first. Knows templates/lessons/_board.html.
+ */
+import { breakIt } from "./files.js";
+import { h, plural, say } from "./ink.js";
+
+const FAULTS = {
+  broker_stop: {
+    title: "Stop the broker", says: "A clean stop, as for maintenance",
+    path: "M8 6h14v18H8zM12 12h6v6h-6z",
+  },
+  broker_kill: {
+    title: "Kill the broker", says: "kill -9: no goodbye to anyone", path: "M8 6h14v18H8zM4 27L26 3",
+  },
+  latency: {
+    title: "Slow the network down", says: "Every answer takes longer to reach your programs",
+    path: "M15 4a11 11 0 1 0 .1 0M15 9v6l5 3",
+  },
+  cut: {
+    title: "Cut the network", says: "The broker is alive, but nobody can reach it",
+    path: "M3 15h8M19 15h8M13 8l4 14M15 8l4 14",
+  },
+  drop_responses: {
+    title: "Lose the answers", says: "Requests arrive, answers do not", path: "M4 10h22M22 6l4 4-4 4M26 20h-9M13 17l-6 6M7 17l6 6",
+  },
+};
+const GUESSES = [
+  "My programs fail at once", "They wait, and go on when it is over", "Records are lost", "Nothing that I can see",
+];
+
+/** @param {HTMLDialogElement} dialog @param {HTMLElement} button that opens it */
+export function createDeck(dialog, button) {
+  const cards = [...dialog.querySelectorAll("[data-fault]")].map(card);
+  button.hidden = cards.length === 0;
+  button.addEventListener("click", () => dialog.showModal());
+  dialog.addEventListener("click", ({ target }) => { if (target === dialog) dialog.close(); });
+  return {
+    /** A fault began or ended, as the cluster's own event says. */
+    changed({ kind, active }) {
+      for (const one of cards) if (one.kind === kind && !active) one.over();
+    },
+  };
+}
+
+function card(item) {
+  const { fault: kind, seconds, ms, node } = item.dataset;
+  const about = FAULTS[kind] ?? { title: kind, says: "", path: "" };
+  const length = Number(seconds);
+  const when = h("span", { className: "when" }, `${length} s`);
+  const press = h("button", { type: "button", className: "solid", disabled: true }, "Break it");
+  const hint = h("span", { className: "dim" }, `It is undone by itself after ${length} s.`);
+  const guess = h("select", {}, h("option", { value: "" }, "Say what you expect first"), ...GUESSES.map((each) => h("option", {}, each)));
+  let timer = 0;
+
+  function over() {
+    clearInterval(timer);
+    item.classList.remove("on");
+    say(when, `${length} s`);
+    press.disabled = guess.value === "";
+  }
+
+  function begin(until) {
+    item.classList.add("on");
+    press.disabled = true;
+    say(hint, `You expected: ${guess.value.toLowerCase()}. Look at the board.`);
+    const tick = () => {
+      const left = Math.ceil((until - Date.now()) / 1000);
+      if (left <= 0) over();
+      else say(when, `active, ${plural(left, "second")} left`);
+    };
+    tick();
+    timer = setInterval(tick, 500);
+  }
+
+  guess.addEventListener("change", () => { press.disabled = guess.value === ""; });
+  press.addEventListener("click", async () => {
+    press.disabled = true;
+    try {
+      await breakIt(kind, { seconds: length, ms: Number(ms), node: Number(node) });
+      begin(Date.now() + length * 1000);
+    } catch (error) {
+      say(hint, error.message);
+      press.disabled = false;
+    }
+  });
+
+  item.replaceChildren(h("details", { open: item === item.parentElement.firstElementChild, name: "deck" },
+    h("summary", {}, drawing(about.path), h("span", {}, h("b", {}, about.title), h("small", {}, about.says)), when),
+    h("div", { className: "in" }, h("label", {}, "What do you expect?", guess), h("p", { className: "acts" }, press, hint))));
+  return { kind, over };
+}
+
+function drawing(d) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  svg.setAttribute("viewBox", "0 0 30 30");
+  svg.setAttribute("aria-hidden", "true");
+  path.setAttribute("d", d);
+  svg.append(path);
+  return svg;
+}

@@ -1,0 +1,59 @@
+/** The sandbox's files over HTTP. Every refusal comes with a sentence; it is thrown as the error's message. */
+import { csrfToken } from "./csrf.js";
+
+const ROOT = "/sandbox/files/";
+const address = (path) => ROOT + path.split("/").map(encodeURIComponent).join("/");
+
+async function ask(url, options = {}) {
+  let answer;
+  try {
+    answer = await fetch(url, { headers: { Accept: "application/json", ...options.headers }, ...options });
+  } catch {
+    throw new Error("The site cannot be reached. What you typed is kept in this browser; saving is tried again.");
+  }
+  const body = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
+  return { answer, body };
+}
+
+function refused({ status }, body) {
+  return new Error(body.sentence ?? `The site answered ${status}. Saving is tried again.`);
+}
+
+/** @returns {Promise<{path: string, size: number, version: string}[]>} */
+export async function listFiles() {
+  const { answer, body } = await ask(ROOT);
+  if (!answer.ok) throw refused(answer, body);
+  return body.files;
+}
+
+/** @returns {Promise<{path: string, text: string, version: string}>} */
+export async function readFile(path) {
+  const { answer, body } = await ask(address(path));
+  if (!answer.ok) throw refused(answer, body);
+  return body;
+}
+
+/** @returns {Promise<import("./saves.js").Reply>} */
+export async function putFile(path, text, base) {
+  const { answer, body } = await ask(address(path), {
+    method: "PUT",
+    headers: { Accept: "application/json", "Content-Type": "application/json", "X-CSRFToken": csrfToken(document) },
+    body: JSON.stringify({ text, base_version: base }),
+  });
+  if (answer.status === 409) {
+    return { conflict: { text: body.text ?? "", version: body.version || null, sentence: body.sentence } };
+  }
+  if (!answer.ok) throw refused(answer, body);
+  return { ok: true, version: body.version };
+}
+
+/** A fault of the deck, put into the sandbox. @returns {Promise<{kind: string, until: string}>} */
+export async function breakIt(kind, { seconds, ms, node }) {
+  const { answer, body } = await ask(`/sandbox/faults/${encodeURIComponent(kind)}/`, {
+    method: "POST",
+    headers: { Accept: "application/json", "Content-Type": "application/json", "X-CSRFToken": csrfToken(document) },
+    body: JSON.stringify({ seconds, ms, node }),
+  });
+  if (!answer.ok) throw refused(answer, body);
+  return body;
+}

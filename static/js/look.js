@@ -1,0 +1,54 @@
+/**
+ * What the reader is looking at: topic, group, lane, key, record, and whether the picture is held. Chosen by the
+ * reader where they chose, by the lesson otherwise. Pure but for the listeners it calls.
+ */
+import { groupsOf, topicNames } from "./rows.js";
+
+export class Look {
+  /** @param {{topics: string[]}} lesson topics the lesson is about, the most important first */
+  constructor({ topics }) {
+    this.wanted = topics;
+    this.topicChosen = null;
+    this.topicShown = null;
+    this.groupChosen = null;
+    this.groupShown = null;
+    this.focus = null;
+    this.pin = null;
+    this.cursor = null;
+    this.lens = "group";
+    this.held = null;
+    this.listeners = [];
+  }
+
+  onChange(listener) {
+    this.listeners.push(listener);
+  }
+
+  /** @param {Partial<Look>} change */
+  set(change) {
+    const moved = Object.keys(change).some((name) => this[name] !== change[name]);
+    Object.assign(this, change);
+    if (moved) this.listeners.forEach((listener) => listener(change));
+  }
+
+  /** The topic on the board: what was chosen or pointed at while it exists, else the lesson's, else the first. */
+  topic(model) {
+    const { own } = topicNames(model);
+    const exists = (name) => name && model.topics[name];
+    return [this.topicShown, this.topicChosen].find(exists)
+      ?? this.wanted.find(exists) ?? own[0] ?? null;
+  }
+
+  /** The group whose work is coloured; members count more than old commits. */
+  group(model, topic) {
+    const all = groupsOf(model, topic);
+    const chosen = [this.groupShown, this.groupChosen].find((id) => all.includes(id));
+    return chosen ?? all.find((id) => model.groups[id].members.length) ?? all[0] ?? null;
+  }
+
+  /** Topics whose records should be sent. */
+  view() {
+    const names = [this.topicShown, this.topicChosen, ...this.wanted].filter(Boolean);
+    return [...new Set(names)].slice(0, 8);
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * The lesson page: one model fed by one socket, and everything that shows it. Wires modules to elements and to
+ * each other; what they do is theirs.
+ */
+import { createBoard } from "../board.js";
+import { createDeck } from "../deck.js";
+import { History } from "../history.js";
+import { clock, say, still } from "../ink.js";
+import { inkPot, letterCase } from "../keys.js";
+import { Look } from "../look.js";
+import { apply, emptyModel } from "../model.js";
+import { keyWords, liveValues, outline, questions, watchParagraphs } from "../prose.js";
+import { createSheet } from "../sheet.js";
+import { connect, pauseWhenHidden } from "../socket.js";
+import { createWorkspace } from "../workspace.js";
+
+const ALIVE = new Set(["ready", "degraded", "resetting"]);
+const NUMBERS_EVERY = 100;
+/** A short cut heals unseen; only a longer one is worth a banner. */
+const SAY_AFTER = 2_000;
+
+const $ = (selector) => document.querySelector(selector);
+const stage = $("#board");
+const slot = $("#panel-slot");
+const ink = inkPot();
+const look = new Look({ topics: (stage.dataset.topics ?? "").split(" ").filter(Boolean) });
+const history = new History();
+keyWords(document, look, ink);
+const board = createBoard($("#live"), { look, history, ink, letter: letterCase() });
+const workspace = createWorkspace($("#work"), { stage });
+const deck = createDeck($("#deck"), $("#break"));
+const numbers = liveValues(document);
+
+let model = emptyModel();
+let link = { state: "connecting", since: Date.now(), attempt: 0, sentence: "" };
+let socket = null;
+let sandbox = "";
+
+const address = (kind, id) => `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/${kind}/${id}/`;
+
+/** The panel says which sandbox there is and in what state; it is the page's only source for both. */
+function panelChanged() {
+  const panel = slot.querySelector("#sandbox-panel");
+  const id = panel?.dataset.sandbox ?? "";
+  const alive = id !== "" && ALIVE.has(panel.dataset.state);
+  if (id !== sandbox) attach(id);
+  if (stage.dataset.mode !== (alive ? "board" : "panel")) show(alive);
+  workspace.attach(alive ? id : "", id && address("workspace", id));
+}
+
+function attach(id) {
+  socket?.close();
+  socket = null;
+  sandbox = id;
+  model = emptyModel();
+  if (!id) return;
+  socket = connect({ url: address("live", id), view: () => look.view(), onFrame: frame, onLink: linked });
+}
+
+/** With a cluster the plate is the board, and the panel hides behind the chip; without one it is the panel. */
+function show(alive) {
+  stage.dataset.mode = alive ? "board" : "panel";
+  if (alive) slot.setAttribute("popover", "auto");
+  else slot.removeAttribute("popover");
+  slot.classList.toggle("pop", alive);
+  dispatchEvent(new Event("resize"));
+}
+
+function frame(received) {
+  if (received.t) board.clock(received.t);
+  if (received.lane === "control") return control(received);
+  model = apply(model, received);
+  history.take(model);
+  board.show(model);
+}
+
+/** Other rooms' news: htmx listens on the body for it. */
+function control({ kind, data }) {
+  const fire = (name) => document.body.dispatchEvent(new CustomEvent(name, { detail: data }));
+  if (kind === "sandbox") fire("sandbox:changed");
+  if (kind === "verdict" || kind === "attempt") fire("lab:changed");
+  if (kind === "fault") deck.changed(data);
+  if (kind === "files" || kind === "attempt") workspace.changed(data);
+}
+
+function linked(next) {
+  link = next;
+}
+
+/** What keeps the picture from being true, in one sentence; "" when it is live. */
+function trouble() {
+  const gone = Date.now() - link.since;
+  if (link.state === "over") return link.sentence;
+  if (link.state !== "live" && gone > SAY_AFTER) {
+    return `Not live since ${clock(link.since)}. The connection is being made again`
+      + `${link.attempt > 1 ? `, try ${link.attempt}` : ""}; your cluster goes on, and nothing is lost.`;
+  }
+  if (model.t && !model.broker.ok) {
+    return `${model.broker.sentence || "Your broker does not answer."} Since ${clock(model.broker.since)}.`;
+  }
+  return "";
+}
+
+function status() {
+  const sentence = stage.dataset.mode === "board" ? trouble() : "";
+  const banner = $("#stale");
+  banner.hidden = !sentence;
+  say(banner, sentence);
+  stage.classList.toggle("is-stale", Boolean(sentence));
+  document.body.classList.toggle("stale", Boolean(sentence));
+  stage.classList.toggle("no-picture", !model.t);
+  const live = $("#when .is-live");
+  live.classList.toggle("off", Boolean(sentence));
+  say(live.lastElementChild, sentence ? "not live" : "live");
+  numbers(model.t && stage.dataset.mode === "board" ? board.about().model : null, board.about());
+}
+
+/** Open what the text names, or say what is missing first. */
+async function openFile(button) {
+  const code = button.closest(".code")?.querySelector("pre code")?.textContent ?? null;
+  const opened = await workspace.openFile(button.dataset.file, button.dataset.do === "try" ? code : null);
+  if (opened) return;
+  stage.scrollIntoView({ block: "nearest", behavior: still() ? "auto" : "smooth" });
+  slot.querySelector("button")?.focus({ preventScroll: true });
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("[data-do], [data-see]");
+  if (button?.dataset.do === "open-work" || button?.dataset.do === "try") openFile(button);
+  if (button?.dataset.see) see(button.dataset.see);
+});
+
+/** Evidence names a place as topic:partition:offset; the board turns to it. */
+function see(place) {
+  const [topic, p, o] = place.split(":");
+  look.set({ topicChosen: topic, topicShown: null, focus: null });
+  requestAnimationFrame(() => board.open({ p: Number(p), o: Number(o) }));
+}
+
+/** Topics come and go from view with the reader's eye. */
+let viewed = "";
+look.onChange(() => {
+  const view = JSON.stringify(look.view());
+  if (view !== viewed) socket?.setView();
+  viewed = view;
+});
+
+watchParagraphs(document, look);
+outline(document);
+questions(document);
+createSheet(stage, $("#mini"));
+new MutationObserver(panelChanged).observe(slot, { childList: true, subtree: true, attributes: true });
+panelChanged();
+pauseWhenHidden({ pause: () => socket?.pause(), resume: () => socket?.resume() });
+setInterval(status, NUMBERS_EVERY);

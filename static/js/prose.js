@@ -1,0 +1,176 @@
+/**
+ * The text side of the page: numbers that are true now, key words, and paragraphs that turn the board.
+ */
+import { num, plural, say, word } from "./ink.js";
+import { lagPerPartition, totalLag } from "./lag.js";
+import { endOf, groupLag, heldIn, ownersOf, topicNames } from "./rows.js";
+
+const UNKNOWN = "–";
+const STATES = {
+  Stable: "stable", Empty: "empty", Dead: "gone", PreparingRebalance: "stopped, all members wait",
+  CompletingRebalance: "changing owners", Assigning: "changing owners", Reconciling: "changing owners",
+};
+
+/** @param {string|undefined} state Kafka's name of a group's state */
+export const stateWords = (state) => STATES[state] ?? (state ? state.toLowerCase() : UNKNOWN);
+
+/** @param {{known: number, uncommitted: number}} lag */
+export function lagWords({ known, uncommitted }) {
+  if (uncommitted && !known) return "no commit yet";
+  return plural(known, "record");
+}
+
+/**
+ * One live value as words; what is not there is a dash, never a zero.
+ * @param {{live: string, topic?: string, group?: string, partition?: string}} ask
+ * @param {import("./model.js").Model} model
+ * @param {{topic: string|null, group: string|null, rate: (topic: string) => number}} board
+ */
+export function liveWords(ask, model, board) {
+  const topic = ask.topic ?? board.topic;
+  const group = ask.group ?? board.group;
+  const say = VALUES[ask.live];
+  return say ? say({ model, topic, group, partition: ask.partition, rate: board.rate, named: ask.topic }) : UNKNOWN;
+}
+
+const partitionsOf = ({ model, topic, partition }) => (model.topics[topic]?.partitions ?? [])
+  .filter(({ p }) => partition === undefined || p === Number(partition));
+
+const VALUES = {
+  lag({ model, topic, group, partition, named }) {
+    if (!model.groups[group]) return UNKNOWN;
+    if (!named && partition === undefined) return lagWords(groupLag(model, group));
+    const rows = lagPerPartition(model.topics[topic], model.groups[group], topic)
+      .filter(({ p }) => partition === undefined || p === Number(partition));
+    return rows.length ? lagWords(totalLag(rows)) : UNKNOWN;
+  },
+  members: ({ model, group }) => (model.groups[group]
+    ? plural(model.groups[group].members.length, "member", word) : UNKNOWN),
+  state: ({ model, group }) => stateWords(model.groups[group]?.state),
+  generation: ({ model, group }) => String(model.groups[group]?.generation ?? UNKNOWN),
+  records: (ask) => (partitionsOf(ask).length ? plural(heldIn({ partitions: partitionsOf(ask) }), "record") : UNKNOWN),
+  end: (ask) => (partitionsOf(ask).length ? num(endOf({ partitions: partitionsOf(ask) })) : UNKNOWN),
+  start: (ask) => (partitionsOf(ask).length ? num(Math.min(...partitionsOf(ask).map((part) => part.start))) : UNKNOWN),
+  partitions: (ask) => (partitionsOf(ask).length ? plural(partitionsOf(ask).length, "partition", word) : UNKNOWN),
+  topics: ({ model }) => plural(topicNames(model).own.length, "topic", word),
+  groups: ({ model }) => plural(Object.keys(model.groups).length, "group", word),
+  rate: ({ model, topic, rate }) => (model.topics[topic] ? `${num(rate(topic))} records/s` : UNKNOWN),
+  committed: ({ model, topic, group, partition }) => {
+    const saved = model.groups[group]?.committed?.[topic]?.[partition ?? "0"];
+    return saved === undefined ? "no commit yet" : num(saved);
+  },
+  owner: ({ model, topic, group, partition }) =>
+    ownersOf(model.groups[group], topic).get(Number(partition ?? 0))?.client ?? "nobody",
+};
+
+/** @param {ParentNode} root @returns {(model: object|null, board: object) => void} null: nothing is known now */
+export function liveValues(root) {
+  const nodes = [...root.querySelectorAll("[data-live]")];
+  return (model, board) => {
+    for (const node of nodes) {
+      say(node, model ? liveWords(node.dataset, model, board) : UNKNOWN);
+      node.classList.toggle("unknown", node.textContent === UNKNOWN);
+    }
+  };
+}
+
+/** Key words in the text are buttons: press one and the board follows that key. */
+export function keyWords(root, look, ink) {
+  const words = [...root.querySelectorAll(".key[data-key]")];
+  for (const node of words) {
+    node.classList.add(`k${ink(node.dataset.key)}`);
+    node.tabIndex = 0;
+    node.setAttribute("role", "button");
+    const follow = () => look.set({ pin: look.pin === node.dataset.key ? null : node.dataset.key });
+    node.addEventListener("click", follow);
+    node.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      follow();
+    });
+  }
+  const mark = () => words.forEach((node) =>
+    node.setAttribute("aria-pressed", String(node.dataset.key === look.pin)));
+  look.onChange(mark);
+  mark();
+}
+
+/**
+ * What `data-watch` turns on the board: "topic:orders", "group:audit", "lane:2", "lens:lag", several with spaces.
+ * @param {string} watch
+ */
+export function focusOf(watch) {
+  const focus = { topicShown: null, groupShown: null, focus: null };
+  for (const part of watch.split(/\s+/).filter(Boolean)) {
+    const [kind, ...rest] = part.split(":");
+    const name = rest.join(":");
+    if (kind === "topic") focus.topicShown = name;
+    if (kind === "group") focus.groupShown = name;
+    if (kind === "lane" || kind === "partition") focus.focus = Number(name);
+    if (kind === "lens") focus.lens = name;
+  }
+  return focus;
+}
+
+/** The watch paragraph nearest the reader's eye turns the board; leaving it turns the board back. */
+export function watchParagraphs(root, look) {
+  const paragraphs = [...root.querySelectorAll(".watch[data-watch]")];
+  if (!paragraphs.length) return;
+  let current = null;
+  const pick = () => {
+    const best = nearest(paragraphs);
+    if (best === current) return;
+    current?.classList.remove("on");
+    best?.classList.add("on");
+    current = best;
+    look.set(focusOf(best?.dataset.watch ?? ""));
+  };
+  addEventListener("scroll", throttled(pick), { passive: true });
+  pick();
+}
+
+function nearest(paragraphs) {
+  const eye = innerHeight * 0.46;
+  let best = null;
+  let distance = innerHeight * 0.3;
+  for (const node of paragraphs) {
+    const box = node.getBoundingClientRect();
+    const away = Math.abs((box.top + box.bottom) / 2 - eye);
+    if (away < distance) [best, distance] = [node, away];
+  }
+  return best;
+}
+
+/** The outline shows where the reader is. */
+export function outline(root) {
+  const links = [...root.querySelectorAll("#outline a[href^='#']")];
+  const heads = links.map((link) => document.getElementById(decodeURIComponent(link.hash.slice(1))));
+  const mark = () => {
+    const line = innerHeight * 0.4;
+    const here = heads.findLastIndex((head) => head && head.getBoundingClientRect().top < line);
+    links.forEach((link, i) => {
+      link.classList.toggle("here", i === Math.max(0, here));
+      if (i === Math.max(0, here)) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    });
+  };
+  addEventListener("scroll", throttled(mark), { passive: true });
+  mark();
+}
+
+function throttled(run) {
+  let waiting = false;
+  return () => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => { waiting = false; run(); });
+  };
+}
+
+/** A question can be answered once something is chosen. */
+export function questions(root) {
+  root.addEventListener("change", (event) => {
+    const button = event.target.closest?.("form.options")?.querySelector("button[type=submit], button:not([type])");
+    if (button && event.target.matches("input, select")) button.disabled = false;
+  });
+}

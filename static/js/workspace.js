@@ -1,0 +1,227 @@
+/**
+ * The drawer under the board: files, editor, programs. Knows the DOM of templates/lessons/_workspace.html. Opens at
+ * once; the editor's code is fetched the first time.
+ */
+import { clock, h, say } from "./ink.js";
+import { listFiles, putFile, readFile } from "./files.js";
+import { createPanes } from "./panes.js";
+import { followPrograms } from "./programs.js";
+import { SaveQueue } from "./saves.js";
+import { tabKeys } from "./board.js";
+import { visible } from "./keys.js";
+
+const SHOWN_TABS = 5;
+
+/**
+ * @param {HTMLElement} root the .work element; data-editor: address of the editor's bundle, data-folders: folders of
+ *   this lesson's labs, data-sandbox is given to `attach`
+ * @param {{stage: HTMLElement}} parts
+ */
+export function createWorkspace(root, { stage }) {
+  const $ = (selector) => root.querySelector(selector);
+  const folders = (root.dataset.folders ?? "").split(" ").filter(Boolean);
+  const panes = createPanes($(".outs"), { stop: (id) => link?.stop(id), kill: (id) => link?.kill(id) });
+  let link = null;
+  let saves = null;
+  let editor = null;
+  let files = [];
+  let shown = null;
+  let sandbox = "";
+
+  // -- opening ---------------------------------------------------------------------------------------------------
+  const isOpen = () => !$("#w-body").hidden;
+
+  async function open(on = true) {
+    $("#w-body").hidden = !on;
+    $("#w-toggle").setAttribute("aria-expanded", String(on));
+    stage.classList.toggle("has-work", on);
+    dispatchEvent(new Event("resize"));
+    if (on && sandbox) await ready();
+  }
+
+  async function ready() {
+    editor ??= await loadEditor();
+    if (!files.length) await refresh();
+    if (!shown && files.length) await show(first(files, folders));
+  }
+
+  async function loadEditor() {
+    const wiring = { onType: (text) => shown && saves.edit(shown, text), onRun: run };
+    const made = await import(root.dataset.editor).catch(() => import("./plaineditor.js"));
+    return made.createEditor($(".pad"), wiring);
+  }
+
+  // -- files -----------------------------------------------------------------------------------------------------
+  async function refresh() {
+    try {
+      files = (await listFiles()).map((file) => file.path).filter((path) => !path.includes("__pycache__/"));
+      say($(".saved"), "");
+      tabs();
+    } catch (error) {
+      complain(error.message);
+    }
+  }
+
+  async function show(path, { focus = false } = {}) {
+    try {
+      if (!saves.files.has(path)) saves.open(path, await readFile(path));
+    } catch (error) {
+      return complain(error.message);
+    }
+    shown = path;
+    const file = saves.files.get(path);
+    editor.show(path, file.text);
+    tabs();
+    tell(file);
+    if (focus) editor.focus();
+  }
+
+  function tabs() {
+    const { near, far } = arranged(files, folders, shown);
+    $(".file-tabs").replaceChildren(...near.map((path) => {
+      const on = path === shown;
+      const tab = h("button", { type: "button", role: "tab", tabIndex: on ? 0 : -1, title: visible(path) },
+        visible(path.split("/").at(-1)));
+      tab.dataset.file = path;
+      tab.setAttribute("aria-selected", String(on));
+      return tab;
+    }));
+    const more = $("#more-files");
+    more.hidden = !far.length;
+    more.replaceChildren(h("option", { value: "", textContent: "More files" }),
+      ...far.map((path) => h("option", { value: path, textContent: visible(path) })));
+    $(".run").disabled = !shown?.endsWith(".py");
+  }
+
+  function tell(file) {
+    if (file.path !== shown) return;
+    const words = {
+      saved: file.savedAt ? `saved ${clock(file.savedAt)}` : "", typed: "not saved yet", saving: "saving",
+      failed: `not saved: ${file.sentence}`, conflict: "two versions",
+    };
+    say($(".saved"), words[file.state]);
+    $(".saved").classList.toggle("bad", file.state === "failed" || file.state === "conflict");
+    conflict(file);
+    editor?.replace(file.text);
+  }
+
+  function conflict(file) {
+    const box = $(".conflict");
+    box.hidden = file.state !== "conflict";
+    if (box.hidden) return;
+    say(box.querySelector("p"), `${file.sentence} Which one do you want to keep?`);
+    say(box.querySelector("pre.mine"), file.text);
+    say(box.querySelector("pre.theirs"), file.theirs.text);
+  }
+
+  function complain(sentence) {
+    say($(".saved"), sentence);
+    $(".saved").classList.add("bad");
+  }
+
+  // -- programs --------------------------------------------------------------------------------------------------
+  async function run() {
+    if (!shown?.endsWith(".py")) return;
+    const file = await saves.flush(shown);
+    if (file.state === "conflict") return tell(file);
+    if (file.state === "failed") return complain(`Not run: it could not be saved. ${file.sentence}`);
+    link?.run(file.path);
+  }
+
+  function summary(programs) {
+    const running = programs.running;
+    const counts = new Map();
+    for (const { path } of running) counts.set(path, (counts.get(path) ?? 0) + 1);
+    $(".progs").replaceChildren(...[...counts].map(([path, count]) => h("span", {},
+      h("i", { className: "state ok", ariaHidden: "true" }), visible(path.split("/").at(-1)), " ",
+      h("em", {}, count > 1 ? `${count} copies` : "running"))));
+  }
+
+  // -- sandbox ---------------------------------------------------------------------------------------------------
+  /** @param {string} id of the running sandbox, "" when there is none @param {string} url of its websocket */
+  function attach(id, url) {
+    if (id === sandbox) return;
+    link?.close();
+    sandbox = id;
+    files = [];
+    shown = null;
+    if (!id) return;
+    saves = new SaveQueue({ put: putFile, store: localStorage, scope: id, onChange: tell });
+    link = followPrograms({
+      url,
+      onRuns: (programs) => { panes.update(programs); summary(programs); },
+      onEvent: (event) => event.kind === "output" && panes.write(event.program, event.text),
+      onError: complain,
+      onLink: (live, sentence) => {
+        root.classList.toggle("cut", !live);
+        if (sentence) complain(sentence);
+      },
+    });
+    if (isOpen()) ready();
+  }
+
+  /** Files changed on the server: by us, by another tab, or by a lab that was started. */
+  async function changed(data) {
+    if (!isOpen()) { files = []; return; }
+    await refresh();
+    const path = data?.path ?? shown;
+    if (!saves.files.has(path) || !files.includes(path)) return;
+    const stored = await readFile(path).catch(() => null);
+    if (stored) saves.refresh(path, stored);
+    if (!shown && files.length) await show(first(files, folders));
+  }
+
+  /** Open one file, as a button in the text asks. @param {string} name a path, or a file of this lesson's labs */
+  async function openFile(name, text = null) {
+    if (!sandbox) return false;
+    await open();
+    const path = resolve(name, files, folders) ?? (text === null ? null : name);
+    if (!path) {
+      complain(`${name} is not there yet. Start the lab, and it is put into your workspace.`);
+      return true;
+    }
+    if (text !== null && !files.includes(path)) {
+      await putFile(path, text, null).catch((error) => complain(error.message));
+      await refresh();
+    }
+    await show(path, { focus: true });
+    return true;
+  }
+
+  $("#w-toggle").addEventListener("click", () => open(!isOpen()));
+  $(".run").addEventListener("click", run);
+  $(".file-tabs").addEventListener("click", ({ target }) => target.dataset.file && show(target.dataset.file));
+  $("#more-files").addEventListener("change", ({ target }) => target.value && show(target.value));
+  $(".conflict").addEventListener("click", async ({ target }) => {
+    if (!target.dataset.keep) return;
+    await saves.resolve(shown, target.dataset.keep);
+    tell(saves.files.get(shown));
+    editor.focus();
+  });
+  tabKeys($(".file-tabs"));
+  addEventListener("beforeunload", () => {
+    if (shown && saves?.files.get(shown)?.state === "typed") saves.flush(shown);
+  });
+  return { attach, changed, openFile, open };
+}
+
+/** The lesson's own files as tabs, programs first; the rest in the list. */
+export function arranged(files, folders, shown) {
+  const own = files.filter((path) => folders.some((folder) => path.startsWith(`${folder}/`)));
+  const ranked = (own.length ? own : files).toSorted((a, b) => b.endsWith(".py") - a.endsWith(".py") || (a < b ? -1 : 1));
+  const near = ranked.slice(0, SHOWN_TABS);
+  if (shown && !near.includes(shown)) near[Math.min(near.length, SHOWN_TABS - 1)] = shown;
+  return { near, far: files.filter((path) => !near.includes(path)) };
+}
+
+/** Which file a workspace opens with. */
+export function first(files, folders) {
+  return arranged(files, folders, null).near[0];
+}
+
+/** `producer.py` in the text means the lab's own producer.py. @returns {string|null} */
+export function resolve(name, files, folders) {
+  if (files.includes(name)) return name;
+  return folders.map((folder) => `${folder}/${name}`).find((path) => files.includes(path))
+    ?? files.find((path) => path.endsWith(`/${name}`)) ?? null;
+}
