@@ -122,6 +122,8 @@ def _celery_url(url: str) -> str:
 
 
 CELERY_BROKER_URL = _celery_url(REDIS_URL)
+# A request that rings must not wait 6 s for a Redis that is down (kombu's default); the sweep rings again.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "provision"
 CELERY_TASK_QUEUES = [Queue("provision"), Queue("grade"), Queue("housekeeping")]

@@ -1,0 +1,90 @@
+"""The failure deck's book-keeping: every fault has a record before it is made, a deadline, and one undo.
+
+`undo` may be called by the deadline's own doorbell, by the sweep, by a person or by a suspend, any number
+of times and at once: a fault is taken out once, and a fault that could not be taken out is tried again.
+"""
+
+import logging
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from sandboxes import provisioning
+from sandboxes.announce import announce
+from sandboxes.backends.base import FAULT_KINDS, BackendError, Fault, FaultKind
+from sandboxes.models import FaultRecord, Sandbox, SandboxEvent
+
+logger = logging.getLogger(__name__)
+
+LONGEST_S = 120
+BROKER_KINDS = frozenset({"broker_stop", "broker_kill"})
+
+
+def active(sandbox: Sandbox) -> QuerySet[FaultRecord]:
+    """Faults that are, or may still be, in a sandbox."""
+    return FaultRecord.objects.filter(sandbox=sandbox, undone_at=None)
+
+
+def broker_is_down_on_purpose(sandbox: Sandbox) -> bool:
+    """True while a fault keeps a broker down: then a repair would spoil the lesson."""
+    return active(sandbox).filter(kind__in=BROKER_KINDS).exists()
+
+
+def due() -> QuerySet[FaultRecord]:
+    """Faults whose time is up."""
+    return FaultRecord.objects.filter(undone_at=None, deadline__lte=timezone.now()).select_related(
+        "sandbox__cluster"
+    )
+
+
+@transaction.atomic
+def book(sandbox: Sandbox, fault: Fault, *, seconds: float, actor: str) -> FaultRecord:
+    """Write the record of a fault about to be made; the same fault again only moves its deadline."""
+    deadline = timezone.now() + timedelta(seconds=min(seconds, LONGEST_S))
+    same = active(sandbox).filter(kind=fault.kind, node=fault.node).first()
+    if same is not None:
+        same.deadline, same.ms = deadline, fault.ms
+        same.save(update_fields=["deadline", "ms"])
+        return same
+    _tell(sandbox, actor=actor, old="", new=fault.kind)
+    return FaultRecord.objects.create(
+        sandbox=sandbox, kind=fault.kind, node=fault.node, ms=fault.ms, deadline=deadline
+    )
+
+
+def undo(record: FaultRecord) -> bool:
+    """Take a fault out and close its record; False when the backend could not, and it is tried again.
+
+    The backend is asked before the record is closed: a crash between the two asks again, which is harmless.
+    """
+    if record.undone_at is not None:
+        return True
+    try:
+        provisioning.backend_for(record.sandbox).undo(record.sandbox.hex, fault_of(record))
+    except BackendError as error:
+        logger.warning("fault.undo_failed", extra={"fault": record.pk, "why": str(error)})
+        return False
+    close(record.sandbox, FaultRecord.objects.filter(pk=record.pk))
+    return True
+
+
+def close(sandbox: Sandbox, records: QuerySet[FaultRecord]) -> None:
+    """Mark records as undone, once each, and tell the page."""
+    for record in records.filter(undone_at=None):
+        if FaultRecord.objects.filter(pk=record.pk, undone_at=None).update(undone_at=timezone.now()):
+            _tell(sandbox, actor="worker", old=record.kind, new="")
+
+
+def fault_of(record: FaultRecord) -> Fault:
+    """The record as a backend understands it."""
+    kind: FaultKind = next(known for known in FAULT_KINDS if known == record.kind)
+    return Fault(kind=kind, node=record.node, ms=record.ms)
+
+
+def _tell(sandbox: Sandbox, *, actor: str, old: str, new: str) -> None:
+    SandboxEvent.objects.create(
+        sandbox=sandbox, kind=SandboxEvent.FAULT, old=old, new=new, generation=sandbox.generation, actor=actor
+    )
+    transaction.on_commit(lambda: announce(sandbox.id, "fault", fault=new or old, active=bool(new)))

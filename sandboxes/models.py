@@ -1,0 +1,259 @@
+"""Rows of the control plane: clusters, sandboxes, what happened to them, and the faults put into them.
+
+The row is the truth about a sandbox. It changes in two ways only: `move_to`, a compare-and-set that writes
+an event in the same transaction, and `note`, for what is seen while a state lasts.
+"""
+
+import uuid
+from datetime import datetime
+from functools import partial
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from sandboxes.announce import announce
+from sandboxes.lifecycle import State, require_move
+
+STATE_CHOICES = [(state.value, state.value) for state in State]
+
+
+class Cluster(models.Model):
+    """A place where sandboxes run.
+
+    backend:        a name or dotted path that `provisioning` knows; empty means the site's SANDBOX_BACKEND.
+    starts_at_once: how many may start at the same time; 0 means one less than the cores of this machine.
+    """
+
+    name = models.CharField(max_length=60, unique=True)
+    backend = models.CharField(max_length=200, blank=True)
+    starts_at_once = models.PositiveSmallIntegerField(default=0)
+    open = models.BooleanField(default=True)
+    admissions = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Sandbox(models.Model):
+    """One student's Kafka.
+
+    generation:    counts decisions of people and of the clock; work begun under an older one is void.
+    lease_token:   the fencing token, one more for each lease given; a worker's writes carry its own.
+    begun_at:      when the present start or wake began, for measured estimates.
+    expires_at:    when it is put to sleep unless it is used before.
+    """
+
+    class Wanted(models.TextChoices):
+        PRESENT = "present"
+        ABSENT = "absent"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="sandboxes"
+    )
+    cluster = models.ForeignKey(Cluster, null=True, on_delete=models.PROTECT, related_name="sandboxes")
+    profile = models.CharField(max_length=40, default="kafka-1")
+
+    state = models.CharField(max_length=20, choices=STATE_CHOICES, default=State.QUEUED.value)
+    stage = models.CharField(max_length=40, blank=True)
+    generation = models.PositiveBigIntegerField(default=1)
+    wanted = models.CharField(max_length=10, choices=Wanted.choices, default=Wanted.PRESENT)
+    detail = models.CharField(max_length=300, blank=True)
+    state_since = models.DateTimeField(default=timezone.now)
+    stage_since = models.DateTimeField(default=timezone.now)
+    failures = models.PositiveSmallIntegerField(default=0)
+
+    created_at = models.DateTimeField(default=timezone.now)
+    queued_at = models.DateTimeField(default=timezone.now)
+    begun_at = models.DateTimeField(null=True)
+    handed_over_at = models.DateTimeField(null=True)
+    last_activity_at = models.DateTimeField(null=True)
+    last_activity_source = models.CharField(max_length=40, blank=True)
+    expires_at = models.DateTimeField(null=True)
+    frozen = models.BooleanField(default=False)
+
+    failure_cause = models.CharField(max_length=60, blank=True)
+    failure_sentence = models.CharField(max_length=300, blank=True)
+    failure_retryable = models.BooleanField(default=False)
+
+    lease_holder = models.CharField(max_length=80, blank=True)
+    lease_until = models.DateTimeField(null=True)
+    lease_token = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["owner"], condition=Q(wanted="present"), name="sandboxes_one_live_per_owner"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["state", "queued_at"], name="sandboxes_state_queue"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id.hex[:8]} {self.state}"
+
+    @property
+    def hex(self) -> str:
+        """The name by which a backend knows it."""
+        return self.id.hex
+
+    @property
+    def now(self) -> State:
+        """Its state as this object last saw it."""
+        return State(self.state)
+
+    @property
+    def reference(self) -> str:
+        """What a student quotes when asking for help."""
+        return self.id.hex[:8]
+
+    def move_to(
+        self,
+        new: State,
+        *,
+        actor: str,
+        token: int | None = None,
+        wish: bool = False,
+        detail: str = "",
+        **fields: Any,
+    ) -> bool:
+        """Compare-and-set the state; False when somebody else changed it first, and nothing is written.
+
+        actor:  who decided: "student", "worker", "sweep"...; kept in the event.
+        token:  a worker's fencing token; the move fails once a later lease was given.
+        wish:   a decision, not progress: it gets a new generation, which voids work begun before.
+        fields: other columns to set in the same write.
+
+        Raises IllegalMove when the lifecycle has no such edge.
+        """
+        old, at = self.now, timezone.now()
+        require_move(old, new)
+        values = _entering(new, at) | {"detail": detail} | fields
+        values["generation"] = self.generation + 1 if wish else self.generation
+        with transaction.atomic():
+            if not _unchanged(self, token).update(**values):
+                return False
+            took_s = (at - self.state_since).total_seconds()
+            _take_over(self, values)
+            SandboxEvent.record(self, old=old, at=at, actor=actor, took_s=took_s)
+            transaction.on_commit(partial(announce_state, self.id, new, ""))
+        return True
+
+    def note(self, *, token: int, **fields: Any) -> bool:
+        """Write what is seen while the state lasts; False when the row or the lease has moved on."""
+        if not _unchanged(self, token).update(**fields):
+            return False
+        _take_over(self, fields)
+        return True
+
+    def enter_stage(self, stage: str, *, token: int) -> bool:
+        """Record that a start has reached its next stage, and tell the page."""
+        at = timezone.now()
+        took_s = (at - self.stage_since).total_seconds()
+        with transaction.atomic():
+            before = self.stage
+            if not self.note(token=token, stage=stage, stage_since=at):
+                return False
+            SandboxEvent.objects.create(
+                sandbox=self, at=at, kind=SandboxEvent.STAGE, old=before, new=stage,
+                generation=self.generation, actor="worker", took_s=took_s,
+            )  # fmt: skip
+            transaction.on_commit(partial(announce_state, self.id, self.now, stage))
+        return True
+
+
+def announce_state(sandbox_id: uuid.UUID, state: State, stage: str) -> None:
+    """Tell the pages that look at a sandbox where it is now."""
+    announce(sandbox_id, "sandbox", state=state.value, stage=stage)
+
+
+def _entering(new: State, at: datetime) -> dict[str, Any]:
+    """The columns that every entry into a state sets."""
+    values: dict[str, Any] = {
+        "state": new.value,
+        "stage": "",
+        "state_since": at,
+        "stage_since": at,
+        "failures": 0,
+    }
+    if new in {State.DELETING, State.DELETED, State.QUARANTINED}:
+        values["wanted"] = Sandbox.Wanted.ABSENT
+    return values
+
+
+def _unchanged(sandbox: Sandbox, token: int | None) -> models.QuerySet[Sandbox]:
+    """The row, if it is still what this object believes it to be."""
+    rows = Sandbox.objects.filter(pk=sandbox.pk, state=sandbox.state, generation=sandbox.generation)
+    return rows if token is None else rows.filter(lease_token=token)
+
+
+def _take_over(sandbox: Sandbox, values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(sandbox, name, value)
+
+
+class SandboxEvent(models.Model):
+    """Something that happened to a sandbox; written once, never changed.
+
+    kind:   "move" between states, "stage" within one, "fault" put in or taken out.
+    took_s: seconds spent in `old`.
+    work_s: for a move to READY, seconds since the start or wake began (waiting in the queue not counted).
+    """
+
+    MOVE, STAGE, FAULT = "move", "stage", "fault"
+
+    sandbox = models.ForeignKey(Sandbox, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField(default=timezone.now)
+    kind = models.CharField(max_length=10, default=MOVE)
+    old = models.CharField(max_length=40, blank=True)
+    new = models.CharField(max_length=40, blank=True)
+    generation = models.PositiveBigIntegerField()
+    actor = models.CharField(max_length=20)
+    detail = models.CharField(max_length=300, blank=True)
+    took_s = models.FloatField(default=0.0)
+    work_s = models.FloatField(default=0.0)
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+        indexes: ClassVar = [models.Index(fields=["kind", "new", "at"], name="sandboxes_event_kind")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.old} -> {self.new}"
+
+    @classmethod
+    def record(cls, sandbox: Sandbox, *, old: str, at: datetime, actor: str, took_s: float = 0.0) -> None:
+        """Write the event of a move that has just been made."""
+        began = sandbox.begun_at if sandbox.now is State.READY else None
+        cls.objects.create(
+            sandbox=sandbox, at=at, old=old, new=sandbox.state, generation=sandbox.generation,
+            actor=actor, detail=sandbox.detail, took_s=took_s,
+            work_s=(at - began).total_seconds() if began else 0.0,
+        )  # fmt: skip
+
+
+class FaultRecord(models.Model):
+    """A fault that is, or was, in a sandbox; written before the fault is made, so no crash hides it.
+
+    ms:        the delay of a "latency" fault, milliseconds.
+    deadline:  when it is taken out, whatever happens.
+    undone_at: when it was; empty while the fault may still be there.
+    """
+
+    sandbox = models.ForeignKey(Sandbox, on_delete=models.CASCADE, related_name="faults")
+    kind = models.CharField(max_length=20)
+    node = models.PositiveSmallIntegerField(default=1)
+    ms = models.PositiveIntegerField(default=0)
+    injected_at = models.DateTimeField(default=timezone.now)
+    deadline = models.DateTimeField()
+    undone_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+        indexes: ClassVar = [models.Index(fields=["undone_at", "deadline"], name="sandboxes_fault_due")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} on node {self.node}"

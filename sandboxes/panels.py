@@ -1,0 +1,93 @@
+"""What the sandbox panel says in each state: the words and numbers of the template, and nothing of HTTP."""
+
+import math
+from datetime import datetime
+from typing import Any
+
+from sandboxes import placement, provisioning, selectors
+from sandboxes.backends.base import BackendError, Tier
+from sandboxes.lifecycle import PASSING, State
+from sandboxes.models import Sandbox
+
+# The state's mark in the header (a shape, not only a colour) and its word.
+_CHIPS = {
+    State.QUEUED: ("wait", "queued"),
+    State.PROVISIONING: ("wait", "starting"),
+    State.BINDING: ("wait", "starting"),
+    State.READY: ("ok", "ready"),
+    State.DEGRADED: ("warn", "broker down"),
+    State.RESETTING: ("wait", "resetting"),
+    State.SUSPENDING: ("wait", "going to sleep"),
+    State.SUSPENDED: ("none", "asleep"),
+    State.RESUMING: ("wait", "waking"),
+    State.FAILED: ("bad", "failed"),
+}
+_ORDINALS = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth", 6: "sixth", 7: "seventh"}
+_VIEWS = {
+    State.QUEUED: "queue",
+    State.PROVISIONING: "starting",
+    State.BINDING: "starting",
+    State.RESUMING: "starting",
+    State.READY: "ready",
+    State.DEGRADED: "ready",
+    State.RESETTING: "ready",
+    State.SUSPENDING: "suspended",
+    State.SUSPENDED: "suspended",
+    State.FAILED: "failed",
+}
+
+
+def context(sandbox: Sandbox | None, *, now: datetime) -> dict[str, Any]:
+    """Everything the panel's template shows; asks the database a fixed number of times."""
+    if sandbox is None:
+        measured = selectors.estimate("kafka-1")
+        return {"sandbox": None, "view": "none", "chip": ("none", "none"), "estimate": measured}
+    shown: dict[str, Any] = {
+        "sandbox": sandbox,
+        "view": _VIEWS.get(sandbox.now, "none"),
+        "chip": _CHIPS.get(sandbox.now, ("wait", sandbox.state)),
+        "passing": sandbox.now in PASSING or sandbox.now is State.DEGRADED,
+        "left": minutes_left(sandbox, now),
+        "tier": _tier(sandbox),
+    }
+    return shown | _more(sandbox, shown["view"], now)
+
+
+def _more(sandbox: Sandbox, view: str, now: datetime) -> dict[str, Any]:
+    if view in {"queue", "starting"}:
+        return _progress(sandbox, view, now)
+    if view == "ready":
+        return {"faults": selectors.active_faults(sandbox)}
+    if view == "suspended":
+        return {"estimate": selectors.estimate(sandbox.profile, "wake")}
+    return {}
+
+
+def _progress(sandbox: Sandbox, view: str, now: datetime) -> dict[str, Any]:
+    what = "wake" if sandbox.now is State.RESUMING else "start"
+    shown: dict[str, Any] = {
+        "waking": what == "wake",
+        "estimate": selectors.estimate(sandbox.profile, what),
+        "wait_s": max(1, math.ceil(selectors.wait_s(sandbox))),
+        "elapsed_s": max(0, round((now - (sandbox.begun_at or sandbox.queued_at)).total_seconds())),
+        "stages": selectors.stage_rows(sandbox),
+    }
+    if view == "queue":
+        place = placement.place_in_queue(sandbox)
+        shown |= {"place": place, "ordinal": _ORDINALS.get(place, f"number {place}")}
+    return shown
+
+
+def minutes_left(sandbox: Sandbox, now: datetime) -> int | None:
+    """Whole minutes until an unused sandbox goes to sleep; None when it does not run."""
+    if sandbox.expires_at is None:
+        return None
+    return max(0, math.ceil((sandbox.expires_at - now).total_seconds() / 60))
+
+
+def _tier(sandbox: Sandbox) -> str:
+    """How well programs are held, for the banner; "off" when it cannot be asked."""
+    try:
+        return provisioning.tier(sandbox).value
+    except BackendError:
+        return Tier.OFF.value

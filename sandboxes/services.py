@@ -1,0 +1,155 @@
+"""What a person, or the site on a person's behalf, may ask of a sandbox.
+
+Each service writes the decision and returns; work begins when the doorbell rings after the commit. All take
+the sandbox or user they are about first and everything else by keyword, and may be called again without harm.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from sandboxes import expiry, faults, placement, provisioning
+from sandboxes.backends.base import Fault
+from sandboxes.errors import NotPossibleNow
+from sandboxes.lifecycle import ALIVE, State, may_move, stop_leads_to
+from sandboxes.models import FaultRecord, Sandbox, SandboxEvent
+from sandboxes.tasks import doorbell_on_commit, set_alarm
+
+logger = logging.getLogger(__name__)
+
+LONGEST_FAULT_S = faults.LONGEST_S
+PROFILES = ("kafka-1",)
+# How often a decision is tried again when the sandbox moves on at the very moment it is taken.
+TRIES = 10
+
+
+def request_sandbox(user: User, profile: str = "kafka-1") -> Sandbox:
+    """The user's live sandbox: the one there is, woken or tried again if need be, or a new one."""
+    if profile not in PROFILES:
+        raise NotPossibleNow(f"There is no profile called {profile}.")
+    for _ in range(TRIES):
+        sandbox = _live(user)
+        if sandbox is None:
+            sandbox = _create(user, profile)
+        elif sandbox.now in {State.SUSPENDED, State.FAILED}:
+            sandbox = _start_again(sandbox)
+        if sandbox is not None:
+            doorbell_on_commit(sandbox.pk)
+            return sandbox
+    raise NotPossibleNow("Your sandbox is changing at this moment. Try again.")
+
+
+def _live(user: User) -> Sandbox | None:
+    return Sandbox.objects.filter(owner=user, wanted=Sandbox.Wanted.PRESENT).first()
+
+
+def _create(user: User, profile: str) -> Sandbox | None:
+    """A new row with its first event; None when another request was first (the index holds one per owner)."""
+    cluster = placement.choose_cluster()
+    try:
+        with transaction.atomic():
+            sandbox = Sandbox.objects.create(owner=user, cluster=cluster, profile=profile)
+            SandboxEvent.record(sandbox, old="", at=sandbox.created_at, actor="student")
+    except IntegrityError:
+        return None
+    logger.info("sandbox.requested", extra={"sandbox": sandbox.hex})
+    return sandbox
+
+
+def _start_again(sandbox: Sandbox) -> Sandbox | None:
+    """Wake what holds a student's data; queue what never became anybody's. None when it moved meanwhile."""
+    now = timezone.now()
+    failed = sandbox.now is State.FAILED
+    if failed and sandbox.failure_cause == "data_lost":
+        raise NotPossibleNow(f"{sandbox.failure_sentence}")
+    new = State.QUEUED if failed and sandbox.handed_over_at is None else State.RESUMING
+    moved = sandbox.move_to(new, actor="student", wish=True, queued_at=now, begun_at=None, **_NO_FAILURE)
+    return sandbox if moved else None
+
+
+_NO_FAILURE: dict[str, Any] = {"failure_cause": "", "failure_sentence": "", "failure_retryable": False}
+
+
+def stop_sandbox(sandbox: Sandbox, *, actor: str = "student") -> State:
+    """Put it to sleep with all its data; a start that was never handed over is cancelled instead.
+
+    Stop wins over a start in flight. Where there is nothing to stop, nothing happens.
+    """
+    return _decide(sandbox, stop_leads_to, actor=actor)
+
+
+def delete_sandbox(sandbox: Sandbox, *, actor: str = "student") -> State:
+    """Remove it with everything in it; legal in every state, and silent when it is gone or going."""
+    return _decide(sandbox, _delete_leads_to, actor=actor)
+
+
+def _delete_leads_to(state: State) -> State:
+    return State.DELETING if may_move(state, State.DELETING) else state
+
+
+def _decide(sandbox: Sandbox, leads_to: Callable[[State], State], *, actor: str) -> State:
+    """Move a sandbox to where a decision leads from its present state, however it moves meanwhile."""
+    for _ in range(TRIES):
+        new = leads_to(sandbox.now)
+        if new is sandbox.now or sandbox.move_to(new, actor=actor, wish=True):
+            doorbell_on_commit(sandbox.pk)
+            return sandbox.now
+        sandbox.refresh_from_db()
+    raise NotPossibleNow("Your sandbox is changing at this moment. Try again.")
+
+
+def resume(sandbox: Sandbox) -> Sandbox:
+    """Wake a sleeping sandbox; also the way back for one that failed with its data kept."""
+    if sandbox.now in ALIVE or sandbox.now is State.RESUMING:
+        return sandbox
+    if sandbox.now not in {State.SUSPENDED, State.FAILED}:
+        raise NotPossibleNow("Your sandbox is not asleep, so there is nothing to wake.")
+    _start_again(sandbox)
+    doorbell_on_commit(sandbox.pk)
+    return sandbox
+
+
+def start_over(sandbox: Sandbox) -> Sandbox:
+    """Replace it by a new, empty one; the new one starts as soon as the old one is gone."""
+    owner, profile = sandbox.owner, sandbox.profile
+    if owner is None:
+        raise NotPossibleNow("This sandbox belongs to nobody, so nobody can start it over.")
+    with transaction.atomic():
+        delete_sandbox(sandbox)
+        return request_sandbox(owner, profile)
+
+
+def touch(sandbox: Sandbox, source: str) -> None:
+    """Count a use, so that the idle clock starts again. source: "file", "program", "check", "extend"."""
+    expiry.touch(sandbox, source, timezone.now())
+
+
+def extend(sandbox: Sandbox) -> None:
+    """Keep it awake for another while, by asking."""
+    touch(sandbox, "extend")
+
+
+def inject_fault(sandbox: Sandbox, fault: Fault, *, seconds: float, actor: str = "student") -> FaultRecord:
+    """Put a fault into a sandbox for at most so many seconds (and never more than two minutes).
+
+    The record comes first, so that whatever dies, the fault is taken out at its deadline.
+    """
+    if sandbox.now not in ALIVE:
+        raise NotPossibleNow("Your sandbox is not running, so there is nothing to break. Press Start.")
+    record = faults.book(sandbox, fault, seconds=seconds, actor=actor)
+    provisioning.backend_for(sandbox).inject(sandbox.hex, fault)
+    set_alarm(record, after=min(seconds, faults.LONGEST_S))
+    touch(sandbox, "fault")
+    doorbell_on_commit(sandbox.pk)
+    return record
+
+
+def undo_fault(record: FaultRecord) -> bool:
+    """Take a fault out before its time; False when that has to be tried again, which the sweep does."""
+    undone = faults.undo(record)
+    doorbell_on_commit(record.sandbox_id)
+    return undone

@@ -1,0 +1,22 @@
+"""Addresses under /sandbox/. None carries an id: a student's own sandbox is the only one they can mean."""
+
+from django.urls import path
+
+from sandboxes import views
+
+app_name = "sandboxes"
+
+urlpatterns = [
+    path("", views.panel, name="panel"),
+    path("chip/", views.chip, name="chip"),
+    path("start/", views.start, name="start"),
+    path("stop/", views.stop, name="stop"),
+    path("resume/", views.resume, name="resume"),
+    path("delete/", views.delete, name="delete"),
+    path("start-over/", views.start_over, name="start_over"),
+    path("extend/", views.extend, name="extend"),
+    path("why/", views.why, name="why"),
+    path("faults/<slug:kind>/", views.fault, name="fault"),
+    path("files/", views.files, name="files"),
+    path("files/<path:path>", views.file, name="file"),
+]

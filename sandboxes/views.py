@@ -1,0 +1,242 @@
+"""HTTP's way to a student's own sandbox: parse, authorise, call one service or selector, answer."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from sandboxes import limits, panels, provisioning, selectors, services
+from sandboxes.access import answering, limited, refusal, sandbox_of, signed_in, student_of
+from sandboxes.announce import announce
+from sandboxes.backends.base import (
+    FAULT_KINDS,
+    FILE_BYTES,
+    BackendError,
+    Fault,
+    FileConflict,
+    FileMissing,
+    FileRefused,
+)
+from sandboxes.errors import SandboxError
+from sandboxes.models import Sandbox
+
+FAULT_S = 20
+LATENCY_MS = 400
+# A file as JSON, every character escaped to six; more is refused before it is parsed.
+BODY_BYTES = 6 * FILE_BYTES + 1024
+
+
+@require_GET
+@signed_in
+def panel(request: HttpRequest) -> HttpResponse:
+    """The panel of the signed-in user's sandbox, whatever state it is in; a fragment for htmx."""
+    return _panel(request)
+
+
+@require_GET
+@signed_in
+def chip(request: HttpRequest) -> HttpResponse:
+    """The sandbox's state in the page's header, as one button."""
+    return _render(request, "sandboxes/chip.html", {})
+
+
+@require_POST
+@signed_in
+@limited(limits.START)
+def start(request: HttpRequest) -> HttpResponse:
+    """Ask for a sandbox; pressing again, or in a second tab, asks for the same one."""
+    try:
+        services.request_sandbox(student_of(request))
+    except (SandboxError, BackendError) as error:
+        return _after(request, error.sentence)
+    return _after(request, "")
+
+
+@require_POST
+@signed_in
+@limited(limits.START)
+def stop(request: HttpRequest) -> HttpResponse:
+    """Put it to sleep, or cancel its start."""
+    return _ask(request, services.stop_sandbox)
+
+
+@require_POST
+@signed_in
+@limited(limits.START)
+def resume(request: HttpRequest) -> HttpResponse:
+    """Wake it."""
+    return _ask(request, services.resume)
+
+
+@require_POST
+@signed_in
+@limited(limits.START)
+def delete(request: HttpRequest) -> HttpResponse:
+    """Remove it with everything in it."""
+    return _ask(request, services.delete_sandbox)
+
+
+@require_POST
+@signed_in
+@limited(limits.START)
+def start_over(request: HttpRequest) -> HttpResponse:
+    """Replace it by an empty one."""
+    return _ask(request, services.start_over)
+
+
+@require_POST
+@signed_in
+@limited(limits.START)
+def extend(request: HttpRequest) -> HttpResponse:
+    """Start the idle clock again."""
+    return _ask(request, services.extend)
+
+
+@require_GET
+@signed_in
+def why(request: HttpRequest) -> HttpResponse:
+    """Why the sandbox is alive: when it was started, what last counted as use, when it sleeps."""
+    sandbox = selectors.live_sandbox(student_of(request))
+    context = {"sandbox": sandbox, "why": selectors.why_alive(sandbox) if sandbox else None}
+    return render(request, "sandboxes/why.html", context)
+
+
+@require_POST
+@signed_in
+@limited(limits.FAULT)
+@answering
+def fault(request: HttpRequest, kind: str) -> HttpResponse:
+    """Put one fault of the deck into the sandbox (JSON {seconds, ms}, both optional)."""
+    known = next((name for name in FAULT_KINDS if name == kind), None)
+    if known is None:
+        return refusal(f"There is no fault called {kind}.", status=404)
+    asked = _body(request)
+    if asked is None:
+        return refusal("The request could not be read. Reload the page.", status=400)
+    made = Fault(kind=known, ms=_number(asked.get("ms"), LATENCY_MS, 10_000) if known == "latency" else 0)
+    seconds = _number(asked.get("seconds"), FAULT_S, services.LONGEST_FAULT_S)
+    record = services.inject_fault(sandbox_of(request), made, seconds=seconds)
+    return JsonResponse(
+        {"kind": record.kind, "ms": record.ms, "until": record.deadline.isoformat()}, status=201
+    )
+
+
+@require_GET
+@signed_in
+@answering
+def files(request: HttpRequest) -> HttpResponse:
+    """The files of the workspace: path, size in bytes, version."""
+    listed = provisioning.workspace(sandbox_of(request)).list_files()
+    return JsonResponse(
+        {"files": [{"path": info.path, "size": info.size, "version": info.version} for info in listed]}
+    )
+
+
+@require_http_methods(["GET", "PUT", "DELETE"])
+@signed_in
+@answering
+def file(request: HttpRequest, path: str) -> HttpResponse:
+    """One file of the workspace: read it, write it, remove it."""
+    try:
+        if request.method == "GET":
+            return _read(sandbox_of(request), path)
+        if request.method == "PUT":
+            return _write(request, path)
+        return _remove(sandbox_of(request), path)
+    except FileMissing as error:
+        return refusal(error.sentence, status=404)
+    except FileRefused as error:
+        return refusal(error.sentence, status=400)
+
+
+def _read(sandbox: Sandbox, path: str) -> HttpResponse:
+    found = provisioning.workspace(sandbox).read_file(path)
+    return JsonResponse({"path": found.path, "text": found.text, "version": found.version})
+
+
+@limited(limits.SAVE)
+def _write(request: HttpRequest, path: str) -> HttpResponse:
+    """Save a file; 409 with what is there now when it changed since `base_version`."""
+    asked = _body(request)
+    text, base_version = (asked or {}).get("text"), (asked or {}).get("base_version")
+    if not isinstance(text, str) or not isinstance(base_version, str | None):
+        return refusal("The request could not be read. Reload the page.", status=400)
+    sandbox = sandbox_of(request)
+    space = provisioning.workspace(sandbox)
+    try:
+        saved = space.write_file(path, text, base_version=base_version)
+    except FileConflict as error:
+        now = space.read_file(path) if error.version else None
+        return refusal(error.sentence, status=409, version=error.version, text=now.text if now else "")
+    services.touch(sandbox, "file")
+    announce(sandbox.id, "files", path=saved.path, version=saved.version)
+    return JsonResponse({"path": saved.path, "size": saved.size, "version": saved.version})
+
+
+def _remove(sandbox: Sandbox, path: str) -> HttpResponse:
+    provisioning.workspace(sandbox).delete_file(path)
+    services.touch(sandbox, "file")
+    announce(sandbox.id, "files", path=path, version="")
+    return HttpResponse(status=204)
+
+
+def _ask(request: HttpRequest, wish: Callable[[Sandbox], object]) -> HttpResponse:
+    """Do what was asked and show the panel as it is then; a refusal becomes a sentence on the panel.
+
+    Asking something of a sandbox that is gone already is no mistake: the panel shows that it is gone.
+    """
+    sentence = ""
+    try:
+        sandbox = selectors.live_sandbox(student_of(request))
+        if sandbox is not None:
+            wish(sandbox)
+    except (SandboxError, BackendError) as error:
+        sentence = error.sentence
+    return _after(request, sentence)
+
+
+def _after(request: HttpRequest, sentence: str) -> HttpResponse:
+    """The panel for htmx; for a plain form, the page it was sent from."""
+    if not request.headers.get("HX-Request"):
+        return redirect(request.headers.get("Referer") or "/") if _is_local(request) else redirect("/")
+    return _panel(request, sentence=sentence)
+
+
+def _is_local(request: HttpRequest) -> bool:
+    """True when the page that asked is one of ours, so that a form without htmx may go back to it."""
+    origin = f"{request.scheme}://{request.get_host()}/"
+    return request.headers.get("Referer", "").startswith(origin)
+
+
+def _panel(request: HttpRequest, *, sentence: str = "") -> HttpResponse:
+    return _render(request, "sandboxes/panel.html", {"refused": sentence})
+
+
+def _render(request: HttpRequest, template: str, more: dict[str, Any]) -> HttpResponse:
+    sandbox = selectors.live_sandbox(student_of(request))
+    response = render(request, template, panels.context(sandbox, now=timezone.now()) | more)
+    # A fragment belongs to the page as it is now, never to one that comes back from the cache.
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _body(request: HttpRequest) -> dict[str, Any] | None:
+    """The JSON object in the request, {} for an empty one, None for anything else."""
+    if len(request.body) > BODY_BYTES:
+        return None
+    try:
+        asked = json.loads(request.body or b"{}")
+    except ValueError:
+        return None
+    return asked if isinstance(asked, dict) else None
+
+
+def _number(asked: object, default: int, most: int) -> int:
+    """A whole number between 1 and `most`, or the default when none was given."""
+    if not isinstance(asked, int) or isinstance(asked, bool):
+        return default
+    return min(max(asked, 1), most)

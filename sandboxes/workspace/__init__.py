@@ -1,0 +1,1 @@
+"""A student's files and programs: the websocket that shows programs at work, and what cleans their output."""
