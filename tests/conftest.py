@@ -1,21 +1,13 @@
-"""What every test gets: an installation of its own in a temporary directory, and no skip that hides."""
+"""What every test gets: real settings for the programs it starts, an empty cache, and no skip that hides."""
 
 import os
-import tempfile
-from pathlib import Path
-
-# Before Django is configured: tests never touch the developer's own installation, but share what set-up
-# downloaded and built (jars, assets, AOT cache), which is read-only to them.
-_REPO = Path(__file__).resolve().parents[1]
-os.environ.setdefault("MILLRACE_CACHE", str(Path(os.environ.get("MILLRACE_DATA", _REPO / "var")) / "cache"))
-os.environ["MILLRACE_DATA"] = tempfile.mkdtemp(prefix="millrace-test-")
-os.environ["SECRET_KEY"] = "only-for-tests"
-os.environ["DATABASE_URL"] = f"sqlite:///{os.environ['MILLRACE_DATA']}/tests.sqlite3"
-os.environ.setdefault("SANDBOX_BACKEND", "memory")
-# Playwright's synchronous API keeps an event loop in the test's thread; Django would refuse the ORM there.
-os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+from collections.abc import Iterator
 
 import pytest
+from django.core.cache import cache
+
+# Our own settings are loaded by now; a program that a test starts is to run like the real one.
+os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 
 _skipped: list[str] = []
 
@@ -35,9 +27,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _plain_static_files(settings: object) -> None:
-    """Pages under test use files as they are; the hashed names are proven by the browser tests."""
-    settings.STORAGES = {  # type: ignore[attr-defined]
-        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    }
+def _empty_cache() -> Iterator[None]:
+    """Tries at signing in are counted in the cache; every test begins with none."""
+    cache.clear()
+    yield
+    cache.clear()

@@ -1,4 +1,4 @@
-"""Rows for tests: plain functions, each making one thing with sensible parts; name only what matters to the test."""
+"""Rows for tests: plain functions, each making one thing; name only what matters to the test."""
 
 from datetime import date
 from itertools import count
@@ -10,8 +10,10 @@ PASSWORD = "correct horse battery staple"
 _numbers = count(1)
 
 
-def user(username: str = "", *, role: Role = Role.STUDENT, password: str | None = None, **fields: object) -> User:
-    """A user; with `password=None` nobody can sign in as them except `client.force_login` (and it is fast)."""
+def user(
+    username: str = "", *, role: Role = Role.STUDENT, password: str | None = None, **fields: object
+) -> User:
+    """A user; without a password only `client.force_login` gets in."""
     name = username or f"user-{next(_numbers)}"
     made = User(username=name, role=role, **fields)
     if password is None:
@@ -35,7 +37,9 @@ def admin(username: str = "", **fields: object) -> User:
 
 
 def cohort(name: str = "", *, starts_on: date = date(2026, 2, 2), ends_on: date | None = None) -> Cohort:
-    return Cohort.objects.create(name=name or f"Cohort {next(_numbers)}", starts_on=starts_on, ends_on=ends_on)
+    return Cohort.objects.create(
+        name=name or f"Cohort {next(_numbers)}", starts_on=starts_on, ends_on=ends_on
+    )
 
 
 def enrolment(user: User, cohort: Cohort) -> Enrolment:

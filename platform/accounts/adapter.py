@@ -6,6 +6,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.urls import reverse
 
 from accounts import throttle
 
@@ -25,6 +26,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Open only where the operator says so; otherwise accounts are handed out."""
         return bool(settings.OPEN_SIGN_UP)
+
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:
+        """Back to the form, which then says that it is done."""
+        return reverse("account_change_password") + "?changed"
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Count the try; when there were too many, say how long to wait instead of "try again later"."""

@@ -31,5 +31,5 @@ POLICY: dict[str, Any] = {
 
 
 def editor_page(view: View) -> View:
-    """Let this page's scripts set styles: the code editor and the terminal measure text with inline styles."""
+    """Let scripts of this page set styles: the code editor and the terminal measure text that way."""
     return cast(View, csp_update({"style-src": UNSAFE_INLINE})(view))

@@ -28,14 +28,14 @@ def visible_users(viewer: User | AnonymousUser) -> QuerySet[User]:
 
 
 def may_see(viewer: User | AnonymousUser, owner: User) -> bool:
-    """May `viewer` look at what belongs to `owner`: work, verdicts, sandbox? One query at most, none for oneself."""
+    """May `viewer` look at what belongs to `owner`: work, verdicts, sandbox? No query for oneself."""
     if not isinstance(viewer, User) or not viewer.is_active:
         return False
     return viewer.pk == owner.pk or visible_users(viewer).filter(pk=owner.pk).exists()
 
 
 def may_change(viewer: User | AnonymousUser, owner: User) -> bool:
-    """May `viewer` act on what belongs to `owner`: stop or delete a sandbox, run a program? Owner and admin only."""
+    """May `viewer` act on what belongs to `owner`: stop a sandbox, run a program? Owner and admin only."""
     if not isinstance(viewer, User) or not viewer.is_active:
         return False
     return viewer.pk == owner.pk or viewer.role == Role.ADMIN

@@ -43,8 +43,10 @@ _THROTTLED = ("login", "signup", "reset_password", "reset_password_from_key", "c
 def broken(request: HttpRequest) -> HttpResponse:
     """500. The page needs neither database nor session: they may be what is broken."""
     reference = secrets.token_hex(4)
-    logger.exception("page.failed", extra={"reference": reference, "path": request.path})
-    return HttpResponse(_broken_page({"reference": reference, "theme": request.COOKIES.get("theme")}), status=500)
+    # Django calls this while it handles the exception, so the traceback is at hand.
+    logger.error("page.failed", exc_info=True, extra={"reference": reference, "path": request.path})
+    context = {"reference": reference, "theme": request.COOKIES.get("theme")}
+    return HttpResponse(_broken_page(context), status=500)
 
 
 def _broken_page(context: dict[str, Any]) -> str:

@@ -7,7 +7,9 @@ from accounts import services
 
 
 class Command(BaseCommand):
-    help = "Make the first admin (password printed once) and, where DEMO is on, the demo accounts; safe to repeat."
+    help = (
+        "Make the first admin (password printed once) and, where DEMO is on, the demo accounts; repeatable."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.DEMO:

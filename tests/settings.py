@@ -1,0 +1,37 @@
+"""The site's settings for tests: an installation of its own in a temporary directory, not yours.
+
+pytest-django reads settings before any conftest, so the environment is prepared here. Programs that a test
+starts inherit it and run with the real config.settings (tests/conftest.py).
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "only")
+
+if os.environ.get("MILLRACE_TEST_WORKER") != _WORKER:
+    # What set-up downloaded and built (jars, assets, AOT cache) is shared: it is read-only to tests.
+    _data = Path(os.environ.get("MILLRACE_DATA", Path(__file__).resolve().parents[1] / "var"))
+    os.environ.setdefault("MILLRACE_CACHE", str(_data / "cache"))
+    os.environ["MILLRACE_DATA"] = tempfile.mkdtemp(prefix="millrace-test-")
+    os.environ["SECRET_KEY"] = "only-for-tests"
+    os.environ["DATABASE_URL"] = f"sqlite:///{os.environ['MILLRACE_DATA']}/tests.sqlite3"
+    os.environ.setdefault("SANDBOX_BACKEND", "memory")
+    # Playwright's synchronous API keeps a loop in the test's thread; Django would refuse the ORM there.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    os.environ["MILLRACE_TEST_WORKER"] = _WORKER
+
+from config.settings import *  # noqa: E402, F403
+
+# Pages under test use files as they are; the hashed names are proven by the browser tests.
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+WHITENOISE_AUTOREFRESH = True
+# No Redis runs beside unit tests; those that prove something about Redis start one.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+# A real hash takes a third of a second, on purpose.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
