@@ -66,7 +66,7 @@ def check_reach(folder: Path, *, uid: int | None = None) -> None:
     """As root, each sandbox runs under a user of its own, who must be able to enter `folder`."""
     if (os.geteuid() if uid is None else uid) != 0:
         return
-    shut = closed_folders(folder / "x") if folder.exists() else closed_folders(folder)
+    shut = closed_folders(folder / "what is in it")
     if shut:
         raise SetupFault(
             f"{_SANDBOX_USERS} cannot enter {shut[0]}.",

