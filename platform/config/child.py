@@ -19,9 +19,10 @@ _WORTH_SHOWING = re.compile(r"\b(WARNING|ERROR|CRITICAL)\b")
 _SHOWN_PER_TEN_S = 5
 
 Say = Callable[[str], None]
+Ready = Callable[[], Awaitable[bool]]
 
 
-async def _at_once() -> bool:
+async def at_once() -> bool:
     return True
 
 
@@ -37,7 +38,7 @@ class Program:
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: Path = Path("/")
-    ready: Callable[[], Awaitable[bool]] = _at_once
+    ready: Ready = at_once
     grace_s: float = 10
 
 

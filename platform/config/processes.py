@@ -9,7 +9,7 @@ from pathlib import Path
 from django.conf import settings
 
 from config import paths
-from config.child import Program
+from config.child import Program, Ready, at_once
 from config.supervisor import Groups
 
 _CWD = paths.BASE_DIR
@@ -35,8 +35,9 @@ def _local() -> bool:
     return bool(settings.SANDBOX_BACKEND == "local")
 
 
-def _python(name: str, *words: str, grace_s: float = 10) -> Program:
-    return Program(name=name, argv=(sys.executable, *words), env=_ENV, cwd=_CWD, grace_s=grace_s)
+def _python(name: str, *words: str, ready: Ready = at_once, grace_s: float = 10) -> Program:
+    argv = (sys.executable, *words)
+    return Program(name=name, argv=argv, env=_ENV, cwd=_CWD, ready=ready, grace_s=grace_s)
 
 
 def valkey() -> Program:
@@ -50,8 +51,7 @@ def valkey() -> Program:
 
 def host() -> Program:
     """The daemon that owns this machine's sandboxes; it needs time to stop brokers cleanly."""
-    program = _python("host", "-m", "sandboxes.backends.local.host", grace_s=20)
-    return _with_ready(program, paths.HOST_SOCKET)
+    return _python("host", "-m", "sandboxes.backends.local.host", grace_s=20, ready=_host_answers)
 
 
 def web() -> Program:
@@ -59,10 +59,7 @@ def web() -> Program:
     options = ["--host", settings.BIND, "--port", str(settings.PORT), "--ws", "websockets-sansio"]
     options += ["--ws-per-message-deflate", "false", "--no-server-header", "--no-access-log"]
     options += ["--ws-max-size", "65536", "--timeout-graceful-shutdown", "3", "--lifespan", "off"]
-    program = _python("web", "-m", "uvicorn", "config.asgi:application", *options)
-    return Program(
-        name=program.name, argv=program.argv, env=program.env, cwd=program.cwd, ready=_site_answers, grace_s=8
-    )
+    return _python("web", "-m", "uvicorn", "config.asgi:application", *options, ready=_site_answers)
 
 
 def worker() -> Program:
@@ -89,22 +86,13 @@ def address() -> str:
     return f"http://{'127.0.0.1' if everywhere else settings.BIND}:{settings.PORT}/"
 
 
-def _with_ready(program: Program, socket: Path) -> Program:
-    async def answers() -> bool:
-        return await _talk_unix(socket, b"") is not None
-
-    return Program(
-        name=program.name,
-        argv=program.argv,
-        env=program.env,
-        cwd=program.cwd,
-        ready=answers,
-        grace_s=program.grace_s,
-    )
-
-
 async def _valkey_answers() -> bool:
-    return await _talk_unix(paths.VALKEY_SOCKET, b"PING\r\n") == b"+PONG\r\n"
+    return await _ask(paths.VALKEY_SOCKET, b"PING\r\n") == b"+PONG\r\n"
+
+
+async def _host_answers() -> bool:
+    """It answers when it has probed the machine and taken over the sandboxes that were already there."""
+    return bool(await _ask(paths.HOST_SOCKET, b'{"op": "tier"}\n'))
 
 
 async def _site_answers() -> bool:
@@ -122,13 +110,13 @@ async def _site_answers() -> bool:
     return line.startswith(b"HTTP/1.1 ") and not line.startswith(b"HTTP/1.1 5")
 
 
-async def _talk_unix(socket: Path, question: bytes) -> bytes | None:
-    """Connect, ask, return the first line; None when nobody answers. An empty question only connects."""
+async def _ask(socket: Path, question: bytes) -> bytes:
+    """The first line that comes back over a unix socket; empty when nobody answers."""
     with contextlib.suppress(OSError, TimeoutError):
         async with asyncio.timeout(_WAIT_S):
             reader, writer = await asyncio.open_unix_connection(socket)
             writer.write(question)
-            line = await reader.readline() if question else b""
+            line = await reader.readline()
             writer.close()
             return line
-    return None
+    return b""

@@ -82,14 +82,19 @@ def test_root_is_told_which_folder_hides_the_project(tmp_path: Path) -> None:
         folder.chmod(0o755)
     hidden.chmod(0o700)
     with pytest.raises(SetupFault) as fault:
-        ground.check_reach(hidden / "millrace", uid=0)
+        ground.check_reach(hidden / "millrace", uid=0, mounts=lambda: False)
     assert f"cannot enter {hidden}." in fault.value.sentence
     assert f"chmod o+x {hidden}" in fault.value.next_step
 
 
+def test_a_private_project_is_fine_where_the_host_may_mount(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    ground.check_reach(tmp_path, uid=0, mounts=lambda: True)
+
+
 def test_an_ordinary_user_may_keep_the_project_private(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
-    ground.check_reach(tmp_path, uid=1000)
+    ground.check_reach(tmp_path, uid=1000, mounts=lambda: False)
 
 
 def test_root_is_told_when_a_strict_umask_hid_our_files(tmp_path: Path) -> None:

@@ -1,22 +1,25 @@
 """Looks at the machine before anything is installed or started; every fault is a sentence and a next step."""
 
+import ctypes
 import errno
 import importlib.util
 import os
 import platform
 import shutil
 import socket
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from config import paths
 from config.install.faults import SetupFault
-from config.install.interpreter import closed_folders, open_to_all
+from config.install.interpreter import closed_folders
 
 # Measured with Node from its wheel: packages 0.6 GB, Kafka 0.05, JVM cache 0.07, Node 0.2; the rest is room.
 SPACE_NEEDED = 1_500_000_000
 _SANDBOX_USERS = "You are root, so each sandbox runs as a user of its own, and other users"
+_CLONE_NEWNS = 0x00020000  # unshare(2)
 _MACHINES = {"x86_64", "amd64", "aarch64", "arm64"}
 
 FreeSpace = Callable[[Path], int]
@@ -62,25 +65,33 @@ def check_disk(folder: Path, *, needed: int = SPACE_NEEDED, free: FreeSpace = _f
         )
 
 
-def check_reach(folder: Path, *, uid: int | None = None) -> None:
-    """As root, each sandbox runs under a user of its own, who must be able to enter `folder`."""
-    if (os.geteuid() if uid is None else uid) != 0:
-        return
+def may_mount() -> bool:
+    """Whether this process could make mounts of its own, which is how the host reaches into private folders."""
+    child = os.fork()
+    if child == 0:
+        os._exit(1 if ctypes.CDLL(None).unshare(_CLONE_NEWNS) else 0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def check_reach(folder: Path, *, uid: int | None = None, mounts: Callable[[], bool] = may_mount) -> None:
+    """As root, each sandbox runs under a user of its own, who must reach `folder` somehow."""
     shut = closed_folders(folder / "what is in it")
-    if shut:
-        raise SetupFault(
-            f"{_SANDBOX_USERS} cannot enter {shut[0]}.",
-            f"Move the project, to /srv/millrace say, or run as an ordinary user, or: chmod o+x {shut[0]}",
-        )
+    if not shut or not _is_root(uid) or mounts():
+        return
+    raise SetupFault(
+        f"{_SANDBOX_USERS} cannot enter {shut[0]}.",
+        f"Move the project, to /srv/millrace say, or run as an ordinary user, or: chmod o+x {shut[0]}",
+    )
 
 
 def check_readable(file: Path, *, uid: int | None = None) -> None:
     """A checkout made under a strict umask hides our own files from the sandboxes' users."""
-    if (os.geteuid() if uid is None else uid) == 0 and not open_to_all(file):
-        raise SetupFault(
-            f"{_SANDBOX_USERS} cannot read {file}.",
-            f"Run: chmod -R o+rX {file.parent}",
-        )
+    if _is_root(uid) and not file.stat().st_mode & stat.S_IROTH:
+        raise SetupFault(f"{_SANDBOX_USERS} cannot read {file}.", f"Run: chmod -R o+rX {file.parent}")
+
+
+def _is_root(uid: int | None) -> bool:
+    return (os.geteuid() if uid is None else uid) == 0
 
 
 def check_port(host: str, port: int) -> None:
