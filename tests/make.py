@@ -11,15 +11,11 @@ _numbers = count(1)
 
 
 def user(
-    username: str = "", *, role: Role = Role.STUDENT, password: str | None = None, **fields: object
+    username: str = "", *, role: Role = Role.STUDENT, password: str = PASSWORD, **fields: object
 ) -> User:
-    """A user; without a password only `client.force_login` gets in."""
     name = username or f"user-{next(_numbers)}"
     made = User(username=name, role=role, **fields)
-    if password is None:
-        made.set_unusable_password()
-    else:
-        made.set_password(password)
+    made.set_password(password)
     made.save()
     return made
 

@@ -38,8 +38,11 @@ class PasswordChangeView(allauth_views.PasswordChangeView):  # type: ignore[misc
     """Change one's own password; demo accounts are shared, so theirs stay as printed."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        if getattr(request.user, "is_demo", False):
+        user = request.user
+        if getattr(user, "is_demo", False):
             return render(request, "account/password_of_demo.html", status=403)
+        if user.is_authenticated and not user.has_usable_password():
+            return render(request, "account/password_reset_by_hand.html")
         return super().dispatch(request, *args, **kwargs)
 
 

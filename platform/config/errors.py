@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+import sys
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -44,9 +45,13 @@ def broken(request: HttpRequest) -> HttpResponse:
     """500. The page needs neither database nor session: they may be what is broken."""
     reference = secrets.token_hex(4)
     # Django calls this while it handles the exception, so the traceback is at hand.
-    logger.error("page.failed", exc_info=True, extra={"reference": reference, "path": request.path})
+    logger.error("page.failed", exc_info=sys.exc_info(), extra=_about(request, reference))
     context = {"reference": reference, "theme": request.COOKIES.get("theme")}
     return HttpResponse(_broken_page(context), status=500)
+
+
+def _about(request: HttpRequest, reference: str) -> dict[str, str]:
+    return {"reference": reference, "path": request.path}
 
 
 def _broken_page(context: dict[str, Any]) -> str:

@@ -2,7 +2,8 @@
 // htmx swaps fragments that our server rendered; anything that could run a script stops here, whoever wrote it.
 
 const SCRIPT = /<\s*(?:script|iframe|object|embed|base|meta|link)\b/i;
-const HANDLER = /<[^>]*[\s"'/]on[a-z]+\s*=/i;
+// The shortest handlers are oncut and onend; "once =" in a title is no handler.
+const HANDLER = /<[^>]*[\s"'/]on[a-z]{3,}\s*=/i;
 const JAVASCRIPT = /<[^>]*=\s*["']?\s*(?:javascript|data:text\/html)\s*[:,;]/i;
 
 /** True for HTML in which nothing can run. */

@@ -212,6 +212,15 @@ def test_a_demo_account_keeps_its_printed_password(client: Client) -> None:
     assert "shared" in response.content.decode()
 
 
+def test_an_account_without_a_password_is_told_whom_to_ask_for_one(client: Client) -> None:
+    guest = make.student()
+    guest.set_unusable_password()
+    guest.save()
+    client.force_login(guest)
+
+    assert "Ask your instructor" in client.get("/accounts/password/change/").content.decode()
+
+
 def test_without_a_mail_server_a_forgotten_password_page_says_whom_to_ask(client: Client) -> None:
     assert "Ask your instructor" in client.get("/accounts/password/reset/").content.decode()
 

@@ -1,0 +1,167 @@
+"""The permission matrix: every address and every socket of the site, and what each kind of person gets.
+
+Ada owns what the addresses are about. A row that is missing fails the build (test_permissions.py), so a new
+address is decided on before it is served.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+PEOPLE = ("nobody", "ada", "edsger", "grace", "barbara", "root")
+
+# What stands for what in a path: filled in by the tests.
+SANDBOX = "{sandbox}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One address, asked in one way.
+
+    route:  as the resolver knows it.
+    path:   the address to ask, with {names} that the tests fill in.
+    expect: person -> HTTP status.
+    why:    what the difference between people is, where there is one.
+    """
+
+    route: str
+    path: str
+    expect: Mapping[str, int]
+    method: str = "GET"
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    why: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Socket:
+    """One websocket; expect: person -> 0 for open, or the code it is closed with."""
+
+    route: str
+    path: str
+    expect: Mapping[str, int]
+
+
+def all_get(status: int) -> dict[str, int]:
+    return dict.fromkeys(PEOPLE, status)
+
+
+def members_get(status: int, *, nobody: int = 302) -> dict[str, int]:
+    """The same for everybody who is signed in: the page is about themselves."""
+    return all_get(status) | {"nobody": nobody}
+
+
+def ada_gets(status: int, *, others: int, nobody: int) -> dict[str, int]:
+    """Ada has a sandbox and gets it; the others ask the same address and mean their own, which they lack."""
+    return all_get(others) | {"ada": status, "nobody": nobody}
+
+
+ACCOUNTS = (
+    Row(route="accounts/login/", path="/accounts/login/", expect=members_get(302, nobody=200)),
+    Row(
+        route="accounts/login/",
+        method="POST",
+        path="/accounts/login/",
+        body={"login": "ada", "password": "wrong"},
+        expect=members_get(302, nobody=200),
+    ),
+    Row(route="accounts/logout/", path="/accounts/logout/", expect=members_get(200)),
+    Row(route="accounts/logout/", method="POST", path="/accounts/logout/", expect=all_get(302)),
+    Row(route="accounts/signup/", path="/accounts/signup/", expect=members_get(302, nobody=200)),
+    Row(
+        route="accounts/signup/",
+        method="POST",
+        path="/accounts/signup/",
+        body={"username": "eve", "password1": "x", "password2": "x"},
+        expect=members_get(302, nobody=200),
+        why="sign-up is closed: the page says so and makes nobody",
+    ),
+    Row(route="accounts/inactive/", path="/accounts/inactive/", expect=all_get(200)),
+    Row(route="accounts/password/change/", path="/accounts/password/change/", expect=members_get(200)),
+    Row(
+        route="accounts/password/change/",
+        method="POST",
+        path="/accounts/password/change/",
+        body={"oldpassword": "wrong", "password1": "a", "password2": "b"},
+        expect=members_get(200),
+    ),
+    Row(route="accounts/password/reset/", path="/accounts/password/reset/", expect=all_get(200)),
+    Row(
+        route="accounts/password/reset/",
+        method="POST",
+        path="/accounts/password/reset/",
+        body={"email": "ada@example.org"},
+        expect=all_get(200),
+        why="without a mail server it only says whom to ask",
+    ),
+    Row(route="accounts/password/reset/done/", path="/accounts/password/reset/done/", expect=all_get(200)),
+    Row(
+        route="accounts/password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/",
+        path="/accounts/password/reset/key/1-made-up/",
+        expect=all_get(200),
+        why="the key proves itself; a made-up one gets a page that says so",
+    ),
+    Row(
+        route="accounts/password/reset/key/done/",
+        path="/accounts/password/reset/key/done/",
+        expect=all_get(200),
+    ),
+)
+
+_JSON = {"Content-Type": "application/json"}
+
+SANDBOX_PAGES = (
+    Row(route="sandbox/", path="/sandbox/", expect=members_get(200)),
+    Row(route="sandbox/chip/", path="/sandbox/chip/", expect=members_get(200)),
+    Row(route="sandbox/why/", path="/sandbox/why/", expect=members_get(200)),
+    *(
+        Row(route=f"sandbox/{what}/", method="POST", path=f"/sandbox/{what}/", expect=all_get(302))
+        for what in ("start", "stop", "resume", "delete", "start-over", "extend")
+    ),
+    Row(
+        route="sandbox/faults/<slug:kind>/",
+        method="POST",
+        path="/sandbox/faults/latency/",
+        body="{}",
+        headers=_JSON,
+        expect=ada_gets(201, others=409, nobody=401),
+    ),
+    Row(route="sandbox/files/", path="/sandbox/files/", expect=ada_gets(200, others=409, nobody=401)),
+    Row(
+        route="sandbox/files/<path:path>",
+        path="/sandbox/files/ada.py",
+        expect=ada_gets(200, others=409, nobody=401),
+    ),
+    Row(
+        route="sandbox/files/<path:path>",
+        method="PUT",
+        path="/sandbox/files/ada.py",
+        body='{"text": "print(1)\\n", "base_version": null}',
+        headers=_JSON,
+        expect=ada_gets(200, others=409, nobody=401),
+    ),
+    Row(
+        route="sandbox/files/<path:path>",
+        method="DELETE",
+        path="/sandbox/files/ada.py",
+        expect=ada_gets(204, others=409, nobody=401),
+    ),
+)
+
+OPERATION = (Row(route="healthz/", path="/healthz/", expect=all_get(200)),)
+
+ROWS: tuple[Row, ...] = (*ACCOUNTS, *SANDBOX_PAGES, *OPERATION)
+
+# 4401 not signed in, 4403 not yours; an instructor's and an admin's look at a student's board comes with the
+# class view.
+SOCKETS: tuple[Socket, ...] = (
+    Socket(
+        route="ws/workspace/<uuid:sandbox_id>/",
+        path=f"/ws/workspace/{SANDBOX}/",
+        expect=dict.fromkeys(PEOPLE, 4403) | {"ada": 0, "nobody": 4401},
+    ),
+)

@@ -1,0 +1,47 @@
+"""The scene of the security tests: the cast, and a sandbox of Ada's that runs in the memory backend."""
+
+from dataclasses import dataclass
+
+from django.test import Client
+
+from accounts.models import User
+from sandboxes import provisioning
+from sandboxes.lifecycle import State
+from sandboxes.models import Cluster, Sandbox
+from tests.cast import Cast, assemble
+
+ADAS_FILE = "ada.py"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    cast: Cast
+    sandbox: Sandbox
+
+    def person(self, name: str) -> User | None:
+        """One of PEOPLE; None for nobody."""
+        return None if name == "nobody" else getattr(self.cast, name)
+
+    def client(self, name: str) -> Client:
+        """A browser in which that person is signed in; it keeps the answer when a page breaks."""
+        client = Client(raise_request_exception=False)
+        if user := self.person(name):
+            client.force_login(user)
+        return client
+
+    def fill(self, path: str) -> str:
+        """A row's path with the names of this scene."""
+        return path.format(sandbox=self.sandbox.id)
+
+
+def set_scene() -> Scene:
+    """Ada's sandbox is ready and holds one file; nobody else has one."""
+    cast = assemble()
+    sandbox = Sandbox.objects.create(
+        owner=cast.ada, cluster=Cluster.objects.create(name="here", backend="memory"), state=State.READY
+    )
+    backend = provisioning.backend_for(sandbox)
+    for _ in range(5):
+        backend.ensure(provisioning.spec_of(sandbox))
+    provisioning.workspace(sandbox).write_file(ADAS_FILE, "print('ada')\n", base_version=None)
+    return Scene(cast=cast, sandbox=sandbox)
