@@ -24,7 +24,8 @@ def wait_s(request: HttpRequest, action: str, *, key: str | None = None) -> int:
 
 def tries_left(request: HttpRequest, action: str, *, key: str) -> int:
     """How many more tries the strictest limit of `action` allows."""
-    return min(rate.amount - len(history) for rate, history in _counters(request, action, key))
+    left: list[int] = [rate.amount - len(tries) for rate, tries in _counters(request, action, key)]
+    return min(left)
 
 
 def in_words(seconds: int) -> str:

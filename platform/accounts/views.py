@@ -19,7 +19,8 @@ class SignInView(allauth_views.LoginView):  # type: ignore[misc]  # allauth has 
         return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(**kwargs) | {
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        return context | {
             "tries_left": getattr(self.request, "tries_left", None),
             "open_sign_up": settings.OPEN_SIGN_UP,
         }

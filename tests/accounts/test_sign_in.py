@@ -1,5 +1,6 @@
 """Signing in and out: by either name, to a safe place, with a new session, and not without end."""
 
+import time
 from typing import Any
 
 import pytest
@@ -38,7 +39,7 @@ def test_signing_in_starts_a_new_session(ada: Any, client: Client) -> None:
     session = client.session
     session["planted"] = True
     session.save()
-    client.cookies["millrace-session"] = session.session_key
+    client.cookies["millrace-session"] = str(session.session_key)
     before = session.session_key
 
     sign_in(client)
@@ -107,7 +108,7 @@ def test_the_last_try_before_the_pause_is_announced(ada: Any, client: Client) ->
 def test_the_pause_ends_by_itself(ada: Any, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(6):
         sign_in(client, password="wrong")
-    late = throttle.time.time() + 301
+    late = time.time() + 301
     monkeypatch.setattr("time.time", lambda: late)
 
     assert sign_in(client).status_code == 302

@@ -1,0 +1,210 @@
+"""Every page in a real browser: it keeps its policy, axe finds nothing, keys suffice, nothing overflows."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests import make
+from tests.cast import Cast, assemble
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
+WIDTHS = {390: 844, 1280: 900, 1920: 1080}
+
+# address -> who looks at it
+PAGES = {
+    "/accounts/login/": "nobody",
+    "/accounts/signup/": "nobody",
+    "/accounts/password/reset/": "nobody",
+    "/accounts/password/change/": "ada",
+    "/accounts/logout/": "ada",
+    "/no/such/page/": "ada",
+    "/": "ada",
+}
+
+TELL_OF_VIOLATIONS = """
+addEventListener("securitypolicyviolation", (event) => {
+  console.error("violation", event.violatedDirective, event.blockedURI);
+});
+"""
+
+
+@dataclass
+class Visit:
+    """A page being looked at, and what went wrong on it."""
+
+    page: Page
+    origin: str
+    said: list[str] = field(default_factory=list)
+    asked_elsewhere: list[str] = field(default_factory=list)
+
+    def go(self, address: str) -> None:
+        self.page.goto(self.origin + address)
+        self.page.wait_for_load_state("networkidle")
+
+    def heard(self, message: Any) -> None:
+        # A page that is missing on purpose is reported as a failed load.
+        if message.type in {"error", "warning"} and "404 (Not Found)" not in message.text:
+            self.said.append(message.text)
+
+    def requested(self, request: Any) -> None:
+        if not request.url.startswith((self.origin, "data:", "blob:")):
+            self.asked_elsewhere.append(request.url)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM:
+        pytest.skip("No Chromium on this machine: install it, or put its folder on the PATH.")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def cast() -> Cast:
+    return assemble()
+
+
+@pytest.fixture
+def visit(browser: Browser, live_server: Any, cast: Cast, request: Any) -> Iterator[Visit]:
+    """A tab; parametrise indirectly with browser options (viewport, color_scheme, reduced_motion)."""
+    context = browser.new_context(**getattr(request, "param", {}))
+    context.add_init_script(TELL_OF_VIOLATIONS)
+    page = context.new_page()
+    visit = Visit(page=page, origin=live_server.url)
+    page.on("console", visit.heard)
+    page.on("pageerror", lambda error: visit.said.append(str(error)))
+    page.on("request", visit.requested)
+    yield visit
+    context.close()
+
+
+def sign_in(visit: Visit, name: str = "ada") -> None:
+    visit.go("/accounts/login/")
+    visit.page.fill("#id_login", name)
+    visit.page.fill("#id_password", make.PASSWORD)
+    visit.page.click("#sign button")
+    visit.page.wait_for_url(visit.origin + "/")
+
+
+LOOKS = [
+    {"viewport": {"width": width, "height": height}, "color_scheme": theme}
+    for width, height in WIDTHS.items()
+    for theme in ("light", "dark")
+]
+
+
+@pytest.mark.parametrize(
+    "visit", LOOKS, indirect=True, ids=lambda look: f"{look['viewport']['width']}-{look['color_scheme']}"
+)
+def test_every_page_keeps_its_policy_pleases_axe_and_fits(visit: Visit) -> None:
+    signed_in = False
+    for address, person in sorted(PAGES.items(), key=lambda item: item[1] != "nobody"):
+        if person == "ada" and not signed_in:
+            sign_in(visit)
+            signed_in = True
+        visit.go(address)
+
+        assert visit.said == [], address
+        assert visit.asked_elsewhere == [], address
+        assert width_beyond(visit.page) <= 0, address
+        found = Axe().run(visit.page)
+        assert found.violations_count == 0, f"{address}\n{found.generate_report()}"
+
+
+def width_beyond(page: Page) -> int:
+    """How many pixels of the page are cut off at the right."""
+    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+def test_one_signs_in_and_out_with_keys_alone(visit: Visit) -> None:
+    visit.go("/accounts/login/")
+    keys = visit.page.keyboard
+
+    keys.type("ada")
+    keys.press("Tab")
+    focus(visit.page, "#id_password")
+    keys.type(make.PASSWORD)
+    keys.press("Enter")
+    visit.page.wait_for_url(visit.origin + "/")
+    visit.page.locator(".user").focus()
+    keys.press("Enter")
+    visit.page.get_by_role("button", name="Sign out").focus()
+    keys.press("Enter")
+
+    visit.page.wait_for_url(visit.origin + "/accounts/login/")
+
+
+def focus(page: Page, selector: str) -> None:
+    """Tab on until that element has the focus; at most ten steps."""
+    for _ in range(10):
+        if page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"{selector} is not reached by Tab")
+
+
+def test_the_first_tab_offers_to_skip_to_the_text(visit: Visit) -> None:
+    sign_in(visit)
+    visit.go("/")
+
+    visit.page.keyboard.press("Tab")
+    assert "Skip to where you left off" in visit.page.locator(":focus").inner_text()
+    visit.page.keyboard.press("Enter")
+
+    assert visit.page.evaluate("location.hash") == "#main"
+
+
+@pytest.mark.parametrize("visit", [{"color_scheme": "light"}], indirect=True, ids=["light"])
+def test_the_theme_is_switched_kept_and_given_back_to_the_system(visit: Visit) -> None:
+    visit.go("/accounts/login/")
+    background = "getComputedStyle(document.body).backgroundColor"
+    light = visit.page.evaluate(background)
+
+    visit.page.get_by_label("Switch to dark theme").click()
+    dark = visit.page.evaluate(background)
+    visit.page.reload()
+    kept = visit.page.evaluate(background)
+    visit.page.get_by_label("Switch to light theme").click()
+
+    assert dark != light
+    assert kept == dark
+    assert visit.page.evaluate("document.documentElement.dataset.theme") == "auto"
+    assert visit.page.evaluate(background) == light
+
+
+@pytest.mark.parametrize("visit", [{"reduced_motion": "reduce"}], indirect=True, ids=["reduced"])
+def test_nothing_moves_for_those_who_want_it_still(visit: Visit) -> None:
+    sign_in(visit)
+    visit.go("/")
+
+    assert visit.page.evaluate("document.getAnimations().length") == 0
+
+
+def test_a_string_that_could_run_a_script_never_becomes_html(visit: Visit) -> None:
+    visit.go("/accounts/login/")
+
+    outcome = visit.page.evaluate(
+        """() => {
+          try { document.body.innerHTML = "<img src=x onerror='globalThis.ran = true'>"; return "set"; }
+          catch (error) { return error.name; }
+        }"""
+    )
+
+    assert outcome == "TypeError"
+    assert visit.page.evaluate("globalThis.ran") is None
+
+
+@pytest.mark.parametrize("visit", [{"java_script_enabled": False}], indirect=True, ids=["no-scripts"])
+def test_signing_in_and_the_course_work_without_scripts(visit: Visit) -> None:
+    sign_in(visit)
+
+    assert visit.page.locator(".stop").count() == 22
