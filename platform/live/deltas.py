@@ -29,7 +29,12 @@ def patches(old: Snapshot, new: Snapshot) -> list[Patch]:
 
 def events(old: Snapshot, new: Snapshot) -> list[Event]:
     """What happened between the two, in the order in which it is told. No time stamps: the caller knows the time."""
-    return [*_broker_events(old, new), *_topic_events(old.topics, new.topics), *_group_events(old.groups, new.groups)]
+    told = list(_broker_events(old, new))
+    if old.knows_topics:
+        told += _topic_events(old.topics, new.topics)
+    if old.knows_groups:
+        told += _group_events(old.groups, new.groups)
+    return told
 
 
 def apply(state: dict[str, Any], found: list[Patch]) -> None:
@@ -65,7 +70,10 @@ def _topic_patches(old: Mapping[str, Topic], new: Mapping[str, Topic]) -> Iterat
         path: Path = ["topics", name]
         if topic is None:
             yield path, None
-        elif before is None or before.topic_id != topic.topic_id or len(topic.partitions) < len(before.partitions):
+        elif before is None:
+            yield path, snapshots.topic_json(topic)
+        elif before.topic_id != topic.topic_id or len(topic.partitions) < len(before.partitions):
+            yield path, None  # its records are another topic's
             yield path, snapshots.topic_json(topic)
         else:
             yield from _inside_topic(path, before, topic)

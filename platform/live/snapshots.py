@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
-
-NONE: Mapping[Any, Any] = MappingProxyType({})
 
 
 def lag(*, start: int, end: int, committed: int | None) -> int | None:
@@ -60,7 +57,7 @@ class Member:
     id: str
     client: str
     host: str
-    assigned: Mapping[str, tuple[int, ...]] = NONE
+    assigned: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     epoch: int = -1
     settled: bool = True
 
@@ -76,13 +73,17 @@ class Group:
     state: str
     generation: int = -1
     target: int = -1
-    members: Mapping[str, Member] = NONE
-    committed: Mapping[str, Mapping[int, int]] = NONE
+    members: Mapping[str, Member] = field(default_factory=dict)
+    committed: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
+    """knows_topics, knows_groups: they were read at least once, so what appears later is new and not only newly seen."""
+
     broker: Broker
+    knows_topics: bool = False
+    knows_groups: bool = False
     topics: Mapping[str, Topic] = field(default_factory=dict)
     groups: Mapping[str, Group] = field(default_factory=dict)
 

@@ -1,0 +1,31 @@
+"""The first change at once, the rest together: a flush at most every 50 ms, the first without waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+INTERVAL_S = 0.050
+
+
+class Pacer:
+    """Calls `flush` soon after `touch`: at once after a quiet time, else when 50 ms since the last have passed."""
+
+    def __init__(self, flush: Callable[[], Awaitable[None]]) -> None:
+        self._flush = flush
+        self._touched = asyncio.Event()
+
+    def touch(self) -> None:
+        self._touched.set()
+
+    async def run(self) -> None:
+        last = 0.0
+        while True:
+            await self._touched.wait()
+            rest = last + INTERVAL_S - time.monotonic()
+            if rest > 0:
+                await asyncio.sleep(rest)
+            self._touched.clear()
+            last = time.monotonic()
+            await self._flush()

@@ -1,0 +1,231 @@
+"""Sampling one watched sandbox: its sources, its picture, its stream, its lease."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from live.cluster import Cluster, addresses
+from live.feed import Feed
+from live.pacing import Pacer
+from live.picture import Picture
+from live.sources import ClusterPoll, GroupPoll, group_tail, topic_tail
+from live.stream import Stream
+from live.tails import TopicTail
+from live.wire.sasl import Credentials
+from sandboxes.backends.base import KafkaEndpoint
+
+logger = logging.getLogger(__name__)
+
+# Where a sandbox's Kafka is; raises LookupError, its text a sentence for the student, while it is nowhere.
+Resolve = Callable[[str], Awaitable[KafkaEndpoint]]
+
+RENEW_S = 3.0
+_LOOK_S = 1.0
+_RESOLVE_S = 1.0
+_RESOLVE_AGAIN_S = 3.0
+_FIRST_S = 0.6
+_FIRST_SILENT_S = 1.5
+
+
+class Replaced(Exception):
+    """Another sampler holds the lease now, or Redis has forgotten ours."""
+
+
+class Watch:
+    """Runs from `run` until the lease or the last watcher is gone. One per sandbox and process."""
+
+    def __init__(self, hex_id: str, feed: Feed, resolve: Resolve) -> None:
+        self.hex_id = hex_id
+        self._feed = feed
+        self._resolve = resolve
+        self._token = secrets.token_hex(8)
+        self._pacer = Pacer(self._publish)
+        self.picture = Picture(self._pacer.touch)
+        self._stream: Stream | None = None
+        self._looked = asyncio.Event()
+        self._tails: dict[str, tuple[TopicTail, asyncio.Task[None]]] = {}
+
+    def look(self) -> None:
+        """The watchers or their topics have changed."""
+        self._looked.set()
+
+    async def run(self) -> None:
+        """Claim, sample, release. Returns at once when another sampler has the sandbox."""
+        try:
+            fence = await self._feed.claim(self.hex_id, self._token)
+        except RedisError:
+            return
+        if not fence:
+            return
+        logger.info("live.watch", extra={"sandbox": self.hex_id, "fence": fence})
+        # The random part tells epochs apart when Redis was emptied and counts from one again.
+        self._stream = Stream(self.picture, f"{fence}-{self._token[:6]}")
+        try:
+            await _first_to_end(self._keep_lease(), self._sample())
+        except (Replaced, RedisError) as reason:
+            logger.info("live.replaced", extra={"sandbox": self.hex_id, "reason": str(reason)})
+        finally:
+            with contextlib.suppress(RedisError, TimeoutError):
+                await asyncio.shield(self._feed.release(self.hex_id, self._token))
+            logger.info("live.unwatch", extra={"sandbox": self.hex_id})
+
+    # -- Lease and watchers --------------------------------------------------------------------------------
+
+    async def _keep_lease(self) -> None:
+        """Renew until nobody has watched for a while. Raises Replaced."""
+        while True:
+            await asyncio.sleep(RENEW_S)
+            if not await self._feed.renew(self.hex_id, self._token):
+                raise Replaced("the lease is another's")
+            if not await self._feed.is_watched(self.hex_id):
+                return
+
+    async def _publish(self) -> None:
+        assert self._stream is not None
+        output = self._stream.flush()
+        if (output.envelopes or output.snap) and not await self._feed.publish(self.hex_id, self._token, output):
+            raise Replaced("the lease is another's")
+
+    # -- Kafka ---------------------------------------------------------------------------------------------
+
+    async def _sample(self) -> None:
+        """Follow the sandbox's Kafka wherever it is; when it moves or comes back, start over there."""
+        pacing: asyncio.Task[None] | None = None
+        try:
+            while True:
+                endpoint = await self._endpoint()
+                if endpoint is None:
+                    pacing = pacing or asyncio.create_task(self._pacer.run())
+                    self._check(pacing)
+                    await asyncio.sleep(_RESOLVE_S)
+                    continue
+                cluster = Cluster(addresses(endpoint.bootstrap_servers), _credentials(endpoint), endpoint.cluster_id)
+                try:
+                    pacing = await self._follow(cluster, endpoint, pacing)
+                finally:
+                    cluster.close()
+        finally:
+            if pacing:
+                pacing.cancel()
+
+    @staticmethod
+    def _check(pacing: asyncio.Task[None]) -> None:
+        if pacing.done():
+            pacing.result()
+
+    async def _endpoint(self) -> KafkaEndpoint | None:
+        try:
+            return await self._resolve(self.hex_id)
+        except LookupError as error:
+            self.picture.broker_is(ok=False, sentence=str(error))
+        except Exception:
+            logger.exception("live.resolve", extra={"sandbox": self.hex_id})
+            self.picture.broker_is(ok=False, sentence="Your sandbox cannot be found at the moment. We keep trying.")
+        return None
+
+    async def _follow(self, cluster: Cluster, endpoint: KafkaEndpoint, pacing: asyncio.Task[None] | None) -> asyncio.Task[None]:
+        """Run all sources until the endpoint is another one."""
+        poll = ClusterPoll(cluster, self.picture)
+        groups = GroupPoll(cluster, self.picture)
+        commits = group_tail(cluster, self.picture)
+        tasks = [asyncio.create_task(one) for one in (poll.run(), groups.run(), commits.run())]
+        try:
+            tasks.append(asyncio.create_task(self._follow_views(cluster)))
+            tasks.append(asyncio.create_task(self._wake_tails(cluster, commits)))
+            if pacing is None:
+                await self._first_look(poll, groups)
+                pacing = asyncio.create_task(self._pacer.run())
+                self._pacer.touch()
+            await _first_to_end(_all_of([*tasks, pacing]), self._until_moved(endpoint))
+            return pacing
+        finally:
+            await _stop([*tasks, *(task for _, task in self._tails.values())])
+            self._tails.clear()
+
+    async def _first_look(self, poll: ClusterPoll, groups: GroupPoll) -> None:
+        """Give the sources a moment, so that the first snapshot is a whole picture."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FIRST_SILENT_S):
+                await poll.answered.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FIRST_S):
+                while not self.picture.broker.ok:
+                    await asyncio.sleep(0.02)
+                await groups.answered.wait()
+                for tail, _ in list(self._tails.values()):
+                    await tail.ready.wait()
+
+    async def _follow_views(self, cluster: Cluster) -> None:
+        """Tail what somebody views, and stop tailing what nobody does."""
+        while True:
+            self._looked.clear()
+            try:
+                self._set_views(cluster, await self._feed.views(self.hex_id))
+            except RedisError as error:
+                raise Replaced("Redis is away") from error
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._looked.wait(), _LOOK_S)
+
+    def _set_views(self, cluster: Cluster, wanted: list[str]) -> None:
+        for name in self._tails.keys() - set(wanted):
+            self._tails.pop(name)[1].cancel()
+            self.picture.unview(name)
+        for name in wanted:
+            if name not in self._tails:
+                tail = topic_tail(cluster, self.picture, name)
+                self._tails[name] = (tail, asyncio.create_task(tail.run()))
+
+    async def _wake_tails(self, cluster: Cluster, commits: TopicTail) -> None:
+        """Leaders or topics have moved: let every tail look again."""
+        while True:
+            await cluster.changed.wait()
+            cluster.changed.clear()
+            for tail in (commits, *(tail for tail, _ in self._tails.values())):
+                tail.look()
+
+    async def _until_moved(self, endpoint: KafkaEndpoint) -> None:
+        """Return when a silent sandbox turns out to be somewhere else, or nowhere."""
+        while True:
+            await asyncio.sleep(_RESOLVE_AGAIN_S)
+            is_silent = not self.picture.broker.ok and time.time() - self.picture.broker.since / 1000 > _RESOLVE_AGAIN_S
+            if is_silent and await self._endpoint() != endpoint:
+                return
+
+
+def _credentials(endpoint: KafkaEndpoint) -> Credentials | None:
+    config = endpoint.client_config()
+    if not config.get("security.protocol", "").startswith("SASL"):
+        return None
+    return Credentials(mechanism=config["sasl.mechanism"], username=endpoint.username, password=endpoint.password)
+
+
+async def _first_to_end(*runs: Coroutine[Any, Any, None]) -> None:
+    """Run all until one ends; cancel the others; raise what that one raised."""
+    tasks = [asyncio.create_task(run) for run in runs]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        await _stop(tasks)
+
+
+async def _all_of(tasks: list[asyncio.Task[None]]) -> None:
+    """Wait until one of these, which should run for ever, ends; raise what it raised."""
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
+
+
+async def _stop(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
