@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from config import paths
-from config.install import node, tools
+from config.install import fonts, node, tools
 from config.install.faults import SetupFault
 from config.install.stamps import fingerprint, is_fresh, write
 from config.install.steps import Step
@@ -46,7 +46,7 @@ def fetch_packages() -> str:
 
 
 def bundles_mark() -> str:
-    return fingerprint(packages_mark(), _DRIVER, *sorted(_SOURCES.glob("editor*.js")))
+    return fingerprint(packages_mark(), _DRIVER, Path(fonts.__file__), *sorted(_SOURCES.glob("*.js")))
 
 
 def bundles_are_current() -> bool:
@@ -57,10 +57,11 @@ def bundle() -> str:
     """Build into a fresh folder, then put it in place of the old one."""
     fresh = paths.ASSETS_DIR.with_name("assets.new")
     shutil.rmtree(fresh, ignore_errors=True)
-    told = tools.run([*_node().node, _DRIVER, fresh], what="the front-end bundles")
+    tools.run([*_node().node, _DRIVER, fresh], what="the front-end bundles")
+    weight = fonts.cut_all(fresh / "fonts")
     _replace(fresh, paths.ASSETS_DIR)
     write("assets", bundles_mark())
-    return told.strip().splitlines()[-1] if told.strip() else ""
+    return f"fonts {weight / 1000:.0f} KB"
 
 
 def _replace(fresh: Path, place: Path) -> None:
