@@ -29,6 +29,7 @@ from lessons.rendering.page import Page, Source, render_page
 from lessons.sources import CourseError, Document, Problems, SourceError, parse_yaml, read_text, read_yaml
 
 _FRONT = "---"
+_PROOFS = ("solutions/", "mistakes/")
 _TEXT_SUFFIXES = (".py", ".json", ".txt", ".md", ".yaml", ".csv", ".properties")
 
 
@@ -75,7 +76,7 @@ class FrontMatter(Part):
 class LabFolder:
     """A lab and the texts that make it work. starter: path -> text, as it is put into the workspace.
 
-    digest changes when anything does that a proof of the lab depends on.
+    digest: changes when anything does that a proof depends on; served: when anything a student meets does.
     """
 
     path: Path
@@ -86,6 +87,7 @@ class LabFolder:
     workload: str
     starter: Mapping[str, str]
     digest: str
+    served: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,6 +294,7 @@ class LabReader:
             workload=read_text(workload) if workload.exists() else "",
             starter=starter,
             digest=folder_digest(self._path),
+            served=folder_digest(self._path, leave_out=_PROOFS),
         )
 
     def _check(self, lab: Lab, document: Document) -> None:
@@ -348,12 +351,16 @@ def failing_causes(tree: ast.AST) -> list[tuple[int, str]]:
     ]
 
 
-def folder_digest(path: Path) -> str:
-    """Changes when any file of a lab's folder does; caches and hidden files left out."""
+def folder_digest(path: Path, *, leave_out: tuple[str, ...] = ()) -> str:
+    """Changes when any file of a lab's folder does; caches, hidden files and `leave_out` folders aside."""
     total = hashlib.sha256()
     for file in sorted(p for p in path.rglob("*") if p.is_file()):
         name = file.relative_to(path).as_posix()
-        if "__pycache__" in name or any(part.startswith(".") for part in name.split("/")):
+        if (
+            name.startswith(leave_out)
+            or "__pycache__" in name
+            or any(part.startswith(".") for part in name.split("/"))
+        ):
             continue
         total.update(f"{name}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
     return total.hexdigest()
@@ -397,7 +404,7 @@ def _course_digest(file: CourseFile, lessons: tuple[Lesson, ...]) -> str:
     _feed(total.update, file.model_dump(mode="json"))
     for lesson in lessons:
         _feed(total.update, [lesson.front.model_dump(mode="json"), lesson.page.pieces, lesson.page.asks])
-        _feed(total.update, [folder.digest for folder in lesson.labs])
+        _feed(total.update, [folder.served for folder in lesson.labs])
     return total.hexdigest()
 
 

@@ -16,8 +16,11 @@ from lessons.rendering.blocks import BadAttributesError, parse_attrs
 from lessons.rendering.clean import clean
 from lessons.rendering.code import mark_up
 
-LIVE = ("members", "state", "lag", "end", "start", "partitions", "records", "rate", "epoch", "committed")
-_NEEDS_GROUP = ("members", "state", "lag", "epoch", "committed")
+# What static/js/prose.js can say; without group or topic it means the one on the board.
+LIVE = (
+    "members", "state", "lag", "generation", "owner", "committed", "records", "end", "start", "partitions",
+    "rate", "topics", "groups",
+)  # fmt: skip
 UNKNOWN = "\u2013"
 _LIVE_ATTRS = ("group", "topic", "partition")
 
@@ -52,10 +55,6 @@ class _Live(InlineProcessor):
             self._complain(m[0], f"no live value {m[1]!r}; there are {', '.join(LIVE)}")
         for key in attrs.keys() - set(_LIVE_ATTRS):
             self._complain(m[0], f"a live value has no {key!r}")
-        if m[1] in _NEEDS_GROUP and "group" not in attrs:
-            self._complain(m[0], f"the live value {m[1]!r} needs group=")
-        if m[1] not in _NEEDS_GROUP and "topic" not in attrs:
-            self._complain(m[0], f"the live value {m[1]!r} needs topic=")
         return attrs
 
 

@@ -27,7 +27,7 @@ from lessons.sources import Problems, SourceError, read_text
 _OPTION = re.compile(r"^\s*[-*] \[([a-z0-9-]+)\] (.+)$")
 _RULE = re.compile(r"^---\s*$")
 _TAB = re.compile(r'^=== "([^"]+)"\s*$')
-_FOCUS = re.compile(r"^(topic|group):[A-Za-z0-9._-]+$|^lane:\d+$|^lens:[a-z]+$")
+_FOCUS = re.compile(r"^((topic|group):[A-Za-z0-9._-]+|lane:\d+|lens:[a-z]+)(\s+|$)")
 _TOPIC = re.compile(r"^([A-Za-z0-9._-]+):(\d{1,2})$")
 
 
@@ -221,7 +221,7 @@ class _Renderer:
 
     def _watch(self, node: Directive) -> str:
         focus = node.attrs["focus"]
-        if not _FOCUS.match(focus):
+        if not all(_FOCUS.match(part) for part in focus.split() or [""]):
             self._problem(node.line, f"cannot watch {focus!r}; write topic:…, group:…, lane:… or lens:…")
         body = self._body(node.children)
         single = body.count("<p>") == 1 and body.strip().startswith("<p>") and body.strip().endswith("</p>")
@@ -331,7 +331,13 @@ class _Renderer:
         if slug in self._page.labs:
             self._problem(node.line, f"the lab {slug!r} is there twice")
         self._page.labs.append(slug)
-        self._page.outline.append((self._claim(f"lab-{slug}", "", line=node.line), f"Lab: {lab.title}", slug))
+        if f"lab-{slug}" in self._page.anchors:
+            self._problem(
+                node.line, f"the lab brings its own heading and the id lab-{slug}; remove the one above"
+            )
+        else:
+            self._claim(f"lab-{slug}", "", line=node.line)
+        self._page.outline.append((f"lab-{slug}", f"Lab: {lab.title}", slug))
         return self._slot("lab", slug, "")
 
     def _run(self, node: Directive) -> str:

@@ -1,0 +1,317 @@
+"""Reads for pages: the course as it is served, and where one student stands in it.
+
+The course is kept in memory and asked for anew every two seconds; a student's rows are read per request.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import User
+from lessons.labs import Lab
+from lessons.models import Answer, Attempt, CourseVersion, LabVersion, LessonPage, TaskProgress, VerdictRow
+from lessons.panels import Standing, TaskRow, task_rows
+from sandboxes.models import Sandbox
+
+FRESH_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServedLab:
+    version: LabVersion
+    lab: Lab
+
+
+@dataclass(frozen=True, slots=True)
+class ServedCourse:
+    """The current course. pages by slug; labs by lesson slug, in order. Shared by threads: never changed."""
+
+    version: CourseVersion
+    pages: Mapping[str, LessonPage]
+    labs: Mapping[str, tuple[ServedLab, ...]]
+    by_lesson_id: Mapping[str, LessonPage]
+
+
+@dataclass(slots=True)
+class _Kept:
+    course: ServedCourse | None = None
+    until: float = 0.0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+_kept = _Kept()
+
+
+def current_course() -> ServedCourse | None:
+    """The course that is served; None before the first `load_course`."""
+    if time.monotonic() < _kept.until:
+        return _kept.course
+    with _kept.lock:
+        version = CourseVersion.objects.filter(current=True).first()
+        if version is None:
+            _kept.course = None
+        elif _kept.course is None or _kept.course.version.digest != version.digest:
+            _kept.course = _read(version)
+        _kept.until = time.monotonic() + FRESH_S
+        return _kept.course
+
+
+def forget_course() -> None:
+    """Read the course anew on the next request; for tests and for the process that loads it."""
+    _kept.course, _kept.until = None, 0.0
+
+
+def _read(version: CourseVersion) -> ServedCourse:
+    pages = {page.slug: page for page in LessonPage.objects.filter(course=version)}
+    digests = [digest for page in pages.values() for digest in page.labs]
+    versions = {lab.digest: lab for lab in LabVersion.objects.filter(digest__in=digests)}
+    labs = {slug: tuple(_served(versions[digest]) for digest in page.labs) for slug, page in pages.items()}
+    return ServedCourse(version, pages, labs, {page.lesson_id: page for page in pages.values()})
+
+
+def _served(version: LabVersion) -> ServedLab:
+    return ServedLab(version, Lab.model_validate(version.spec))
+
+
+# -- one lab's panel ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabPanel:
+    """What lessons/lab.html shows. state: "idle", "open", "elsewhere" (its sandbox is gone) or "done"."""
+
+    lab: Lab
+    brief: str
+    lesson_slug: str
+    state: str
+    tasks: tuple[TaskRow, ...]
+    points: int
+    sandbox_ready: bool
+    folder: str
+    error: str = ""
+
+    @property
+    def done(self) -> int:
+        return sum(task.css == "done" for task in self.tasks)
+
+
+def progress_of(user: User, lesson_id: str) -> dict[str, list[TaskProgress]]:
+    """A student's rows of one lesson by lab id, with their attempts, in one query."""
+    rows = TaskProgress.objects.filter(user=user, lesson_id=lesson_id).select_related("attempt")
+    found: dict[str, list[TaskProgress]] = defaultdict(list)
+    for row in rows:
+        found[row.lab_id].append(row)
+    return found
+
+
+def lab_panel(
+    served: ServedLab, rows: Iterable[TaskProgress], sandbox: Sandbox | None, *, error: str = ""
+) -> LabPanel:
+    """One lab as one student sees it now."""
+    standings = {row.task_id: standing(row) for row in rows}
+    attempt = next((row.attempt for row in rows if row.attempt is not None), None)
+    state = _state(attempt, sandbox)
+    points = sum(row.points for row in rows)
+    return LabPanel(
+        lab=served.lab,
+        brief=served.version.brief,
+        lesson_slug=served.version.lesson_slug,
+        state=state,
+        tasks=task_rows(
+            served.lab,
+            served.version.task_texts,
+            standings,
+            begun=state == "open",
+            now=timezone.now().timestamp(),
+        ),
+        points=points,
+        sandbox_ready=sandbox is not None and sandbox.state in ("ready", "degraded"),
+        folder=served.lab.slug,
+        error=error,
+    )
+
+
+def _state(attempt: Attempt | None, sandbox: Sandbox | None) -> str:
+    if attempt is None:
+        return "idle"
+    if attempt.ended_at is not None:
+        return "done"
+    return "open" if sandbox is not None and attempt.sandbox_id == sandbox.id else "elsewhere"
+
+
+def standing(row: TaskProgress) -> Standing:
+    return Standing(
+        state=row.state,
+        verdict=row.verdict,
+        judged_at=_epoch(row.judged_at),
+        took_ms=row.took_ms,
+        activated_at=_epoch(row.activated_at),
+        passed_at=_epoch(row.passed_at),
+        failures=row.failures,
+        hints=row.hints,
+        last_cause=row.last_cause,
+    )
+
+
+def answers_of(user: User, lesson_id: str) -> dict[str, Answer]:
+    """A student's answers in one lesson by "kind:item"."""
+    rows = Answer.objects.filter(user=user, lesson_id=lesson_id)
+    return {f"{row.kind}:{row.item_id}": row for row in rows}
+
+
+# -- the course map ----------------------------------------------------------------------------------------
+
+
+def course_map(served: ServedCourse, user: User) -> dict[str, Any]:
+    """The course with one student's marks, and the lesson to go on with; two queries."""
+    rows = list(TaskProgress.objects.filter(user=user))
+    by_task = {(row.lab_id, row.task_id): row for row in rows}
+    latest = _latest_by_lesson(rows, user)
+    numbers = {page.lesson_id: page.number for page in served.pages.values()}
+    parts = [
+        {**part, "minutes": sum(e["minutes"] for e in part["lessons"]), "lessons": [
+            _stop(served, entry, by_task, latest, numbers) for entry in part["lessons"]
+        ]}
+        for part in served.version.parts
+    ]  # fmt: skip
+    lessons = [lesson for part in parts for lesson in part["lessons"]]
+    following = _next(lessons)
+    if following is not None:
+        following["state"] = "now"
+    return {
+        "course": {
+            "title": served.version.title,
+            "standfirst": served.version.standfirst,
+            "parts": parts,
+            "lessons": len(lessons),
+            "done": sum(lesson["state"] == "done" for lesson in lessons),
+        },
+        "next": following,
+    }
+
+
+def _latest_by_lesson(rows: list[TaskProgress], user: User) -> dict[str, datetime]:
+    """When a student last did anything in each lesson."""
+    found: dict[str, datetime] = {}
+    moments = [
+        (row.lesson_id, at) for row in rows for at in (row.judged_at, row.passed_at, row.activated_at) if at
+    ]
+    moments += list(Answer.objects.filter(user=user).values_list("lesson_id", "at"))
+    for lesson_id, at in moments:
+        found[lesson_id] = max(at, found.get(lesson_id, at))
+    return found
+
+
+def _stop(
+    served: ServedCourse,
+    entry: Mapping[str, Any],
+    by_task: Mapping[tuple[str, str], TaskProgress],
+    latest: Mapping[str, datetime],
+    numbers: Mapping[str, int],
+) -> dict[str, Any]:
+    """One lesson on the map."""
+    page = served.pages.get(entry["slug"])
+    if page is None:
+        return {**entry, "available": False, "state": "coming", "labs": [], "needs": [], "lab_minutes": 0}
+    labs = [_lab_marks(lab.lab, by_task) for lab in served.labs[entry["slug"]]]
+    passed = [at for lab in labs for at in lab["passed_at"]]
+    complete = bool(labs) and all(lab["passed"] == len(lab["tasks"]) for lab in labs)
+    return {
+        **entry,
+        "available": True,
+        "state": "done" if complete else "open",
+        "url": lesson_url(page.slug),
+        "standfirst": page.front["standfirst"],
+        "lab_minutes": page.front["lab_minutes"],
+        "labs": labs,
+        "needs": [numbers[need] for need in page.front["prerequisites"] if need in numbers],
+        "done_at": max(passed) if complete and passed else None,
+        "begun": page.lesson_id in latest,
+        "at": latest.get(page.lesson_id),
+    }
+
+
+def _lab_marks(lab: Lab, by_task: Mapping[tuple[str, str], TaskProgress]) -> dict[str, Any]:
+    rows = [by_task.get((lab.id, task.id)) for task in lab.tasks]
+    tasks = [{"title": task.title, "state": _mark(row)} for task, row in zip(lab.tasks, rows, strict=True)]
+    passed_at = [row.passed_at for row in rows if row is not None and row.passed_at is not None]
+    return {
+        "id": lab.id,
+        "title": lab.title,
+        "tasks": tasks,
+        "passed": len(passed_at),
+        "passed_at": passed_at,
+    }
+
+
+def _mark(row: TaskProgress | None) -> str:
+    if row is None or row.attempt_id is None:
+        return "none"
+    if row.passed_at is not None:
+        return "pass"
+    return "fail" if row.state == "fail" else "waiting"
+
+
+def _next(lessons: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The lesson begun last and not finished, else the first one not done."""
+    open_ones = [lesson for lesson in lessons if lesson["state"] == "open"]
+    begun = [lesson for lesson in open_ones if lesson["begun"]]
+    if begun:
+        return max(begun, key=lambda lesson: lesson["at"])
+    return open_ones[0] if open_ones else None
+
+
+_VERDICT_WORDS = {"pass": "Done", "fail": "Failed", "timed_out": "Out of time", "broken": "Ours"}
+
+
+def recent_verdicts(served: ServedCourse, user: User, count: int = 6) -> list[dict[str, Any]]:
+    """The last results shown to a student, newest first."""
+    rows = (
+        VerdictRow.objects.filter(attempt__user=user).select_related("attempt__lab").order_by("-pk")[:count]
+    )
+    return [_verdict(row, served) for row in rows]
+
+
+def _verdict(row: VerdictRow, served: ServedCourse) -> dict[str, Any]:
+    version = row.attempt.lab
+    titles = {task["id"]: task["title"] for task in version.spec["tasks"]}
+    return {
+        "lab": f"Lab {version.lab_id}",
+        "task": titles.get(row.task_id, row.task_id),
+        "url": f"{lesson_url(version.lesson_slug)}#lab-{version.spec['slug']}",
+        "state": row.state,
+        "word": _VERDICT_WORDS.get(row.state, row.state),
+        "sentence": row.sentence,
+        "cause": row.cause,
+        "at": row.judged_at,
+    }
+
+
+def neighbours(served: ServedCourse, slug: str) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """The written lessons before and after one."""
+    pages = sorted(served.pages.values(), key=lambda page: page.number)
+    at = next(n for n, page in enumerate(pages) if page.slug == slug)
+    before = _link(pages[at - 1]) if at else None
+    after = _link(pages[at + 1]) if at + 1 < len(pages) else None
+    return before, after
+
+
+def _link(page: LessonPage) -> dict[str, Any]:
+    return {"number": page.number, "title": page.front["title"], "url": lesson_url(page.slug)}
+
+
+def lesson_url(slug: str) -> str:
+    return reverse("lessons:lesson", args=[slug])
+
+
+def _epoch(at: datetime | None) -> float | None:
+    return at.timestamp() if at is not None else None
