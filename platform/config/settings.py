@@ -123,7 +123,12 @@ def _celery_url(url: str) -> str:
 
 CELERY_BROKER_URL = _celery_url(REDIS_URL)
 # A request that rings must not wait 6 s for a Redis that is down (kombu's default); the sweep rings again.
-CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0,
+    "interval_max": 0,
+}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "provision"
 CELERY_TASK_QUEUES = [Queue("provision"), Queue("grade"), Queue("housekeeping")]
@@ -215,6 +220,7 @@ DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "millrace@localhost")
 
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder", "config.static.AppFiles"]
 STATICFILES_DIRS = [BASE_DIR / "static", paths.ASSETS_DIR]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
