@@ -33,7 +33,7 @@ def group_name(sandbox_id: UUID) -> str:
     return f"sandbox.{sandbox_id.hex}"
 
 
-def announce(sandbox_id: UUID, kind: str, **data: Any) -> None:
+def announce(sandbox_id: UUID, kind: str, /, **data: Any) -> None:
     """Tell everybody who looks that something changed; call it from synchronous code, after the commit.
 
     kind: "sandbox", "verdict", "attempt", "fault" or "files"; data must be plain JSON values.

@@ -87,4 +87,4 @@ def _tell(sandbox: Sandbox, *, actor: str, old: str, new: str) -> None:
     SandboxEvent.objects.create(
         sandbox=sandbox, kind=SandboxEvent.FAULT, old=old, new=new, generation=sandbox.generation, actor=actor
     )
-    transaction.on_commit(lambda: announce(sandbox.id, "fault", fault=new or old, active=bool(new)))
+    transaction.on_commit(lambda: announce(sandbox.id, "fault", kind=new or old, active=bool(new)))

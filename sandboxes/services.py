@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from sandboxes import expiry, faults, placement, provisioning
-from sandboxes.backends.base import Fault
+from sandboxes.backends.base import BackendError, Fault
 from sandboxes.errors import NotPossibleNow
 from sandboxes.lifecycle import ALIVE, State, may_move, stop_leads_to
 from sandboxes.models import FaultRecord, Sandbox, SandboxEvent
@@ -141,7 +141,11 @@ def inject_fault(sandbox: Sandbox, fault: Fault, *, seconds: float, actor: str =
     if sandbox.now not in ALIVE:
         raise NotPossibleNow("Your sandbox is not running, so there is nothing to break. Press Start.")
     record = faults.book(sandbox, fault, seconds=seconds, actor=actor)
-    provisioning.backend_for(sandbox).inject(sandbox.hex, fault)
+    try:
+        provisioning.backend_for(sandbox).inject(sandbox.hex, fault)
+    except BackendError:
+        faults.undo(record)
+        raise
     set_alarm(record, after=min(seconds, faults.LONGEST_S))
     touch(sandbox, "fault")
     doorbell_on_commit(sandbox.pk)

@@ -110,14 +110,18 @@ def why(request: HttpRequest) -> HttpResponse:
 @limited(limits.FAULT)
 @answering
 def fault(request: HttpRequest, kind: str) -> HttpResponse:
-    """Put one fault of the deck into the sandbox (JSON {seconds, ms}, both optional)."""
+    """Put one fault of the deck into the sandbox (JSON {seconds, ms, node}, all optional)."""
     known = next((name for name in FAULT_KINDS if name == kind), None)
     if known is None:
         return refusal(f"There is no fault called {kind}.", status=404)
     asked = _body(request)
     if asked is None:
         return refusal("The request could not be read. Reload the page.", status=400)
-    made = Fault(kind=known, ms=_number(asked.get("ms"), LATENCY_MS, 10_000) if known == "latency" else 0)
+    made = Fault(
+        kind=known,
+        node=_number(asked.get("node"), 1, 9),
+        ms=_number(asked.get("ms"), LATENCY_MS, 10_000) if known == "latency" else 0,
+    )
     seconds = _number(asked.get("seconds"), FAULT_S, services.LONGEST_FAULT_S)
     record = services.inject_fault(sandbox_of(request), made, seconds=seconds)
     return JsonResponse(

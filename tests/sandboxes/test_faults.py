@@ -1,0 +1,139 @@
+"""The failure deck: recorded first, undone for certain."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import User
+from sandboxes import faults, provisioning, reconcile, services, sweep
+from sandboxes.backends.base import BackendError, Fault
+from sandboxes.errors import NotPossibleNow
+from sandboxes.lifecycle import State
+from sandboxes.models import FaultRecord
+from sandboxes.tasks import end_fault
+from tests.sandboxes import doubles, invariants
+from tests.sandboxes.conftest import Use
+from tests.sandboxes.driving import ready_sandbox, settle, sweep_and_settle
+
+pytestmark = pytest.mark.django_db
+STOP = Fault(kind="broker_stop")
+SLOW = Fault(kind="latency", ms=200)
+
+
+def make_due(record: FaultRecord) -> None:
+    FaultRecord.objects.filter(pk=record.pk).update(deadline=timezone.now() - timedelta(seconds=1))
+
+
+def test_a_broker_stopped_on_purpose_is_not_repaired(ada: User) -> None:
+    sandbox = ready_sandbox(ada)
+
+    services.inject_fault(sandbox, STOP, seconds=20)
+    settle(sandbox)
+    sweep_and_settle()
+
+    sandbox.refresh_from_db()
+    assert sandbox.now is State.DEGRADED
+    invariants.check()
+
+
+def test_the_sweep_takes_an_overdue_fault_out_and_the_broker_returns(ada: User) -> None:
+    sandbox = ready_sandbox(ada)
+    record = services.inject_fault(sandbox, STOP, seconds=20)
+    settle(sandbox)
+    make_due(record)
+
+    sweep_and_settle()
+
+    sandbox.refresh_from_db()
+    record.refresh_from_db()
+    assert sandbox.now is State.READY
+    assert record.undone_at is not None
+
+
+def test_the_alarm_ends_a_fault_only_when_it_is_due(ada: User) -> None:
+    sandbox = ready_sandbox(ada)
+    record = services.inject_fault(sandbox, SLOW, seconds=20)
+
+    end_fault(record.pk)
+    record.refresh_from_db()
+    assert record.undone_at is None
+    make_due(record)
+    end_fault(record.pk)
+
+    record.refresh_from_db()
+    assert record.undone_at is not None
+
+
+def test_a_fault_that_cannot_be_taken_out_is_tried_again(ada: User, use_backend: Use) -> None:
+    use_backend("DeafToFaultsBackend")
+    sandbox = ready_sandbox(ada)
+    record = services.inject_fault(sandbox, SLOW, seconds=20)
+    make_due(record)
+
+    sweep.sweep()
+    assert faults.active(sandbox).exists()
+    doubles.DeafToFaultsBackend.mended = True
+    sweep.sweep()
+
+    assert not faults.active(sandbox).exists()
+
+
+def test_the_same_fault_again_only_moves_its_deadline(ada: User) -> None:
+    sandbox = ready_sandbox(ada)
+
+    first = services.inject_fault(sandbox, SLOW, seconds=5)
+    second = services.inject_fault(sandbox, SLOW, seconds=60)
+
+    assert first.pk == second.pk
+    assert second.deadline > first.deadline
+
+
+def test_no_fault_lasts_longer_than_two_minutes(ada: User) -> None:
+    record = services.inject_fault(ready_sandbox(ada), SLOW, seconds=86_400)
+
+    assert record.deadline - timezone.now() <= timedelta(seconds=faults.LONGEST_S)
+
+
+@pytest.mark.parametrize("wish", [services.stop_sandbox, services.delete_sandbox])
+def test_going_to_sleep_or_away_ends_every_fault(ada: User, wish: object) -> None:
+    sandbox = ready_sandbox(ada)
+    services.inject_fault(sandbox, SLOW, seconds=60)
+    services.inject_fault(sandbox, STOP, seconds=60)
+
+    wish(sandbox)  # type: ignore[operator]
+    settle(sandbox)
+
+    assert not faults.active(sandbox).exists()
+    invariants.check()
+
+
+def test_nothing_can_be_broken_in_a_sandbox_that_does_not_run(ada: User) -> None:
+    sandbox = services.request_sandbox(ada)
+
+    with pytest.raises(NotPossibleNow, match="Press Start"):
+        services.inject_fault(sandbox, STOP, seconds=5)
+
+
+def test_a_fault_that_could_not_be_made_leaves_no_active_record(ada: User) -> None:
+    sandbox = ready_sandbox(ada)
+    doubles.forget_everything()
+
+    with pytest.raises(BackendError):
+        services.inject_fault(sandbox, SLOW, seconds=5)
+
+    assert not faults.active(sandbox).exists()
+
+
+def test_a_worker_that_dies_between_record_and_fault_leaves_the_undo_to_the_sweep(ada: User) -> None:
+    sandbox = ready_sandbox(ada)
+    record = faults.book(sandbox, STOP, seconds=5, actor="student")
+    provisioning.backend_for(sandbox).inject(sandbox.hex, STOP)
+    make_due(record)
+
+    reconcile.reconcile(sandbox.pk)
+    sweep_and_settle()
+
+    sandbox.refresh_from_db()
+    assert sandbox.now is State.READY
+    invariants.check()
