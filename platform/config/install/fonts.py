@@ -3,6 +3,7 @@
 Whole Latin files weigh 157 KB together; without the scripts and features that no page uses, 110 KB.
 """
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
 
 from config import paths
+
+# It reports every table of every font at INFO.
+logging.getLogger("fontTools").setLevel(logging.ERROR)
 
 _MODULES = paths.BASE_DIR / "node_modules"
 

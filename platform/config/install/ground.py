@@ -66,7 +66,7 @@ def check_disk(folder: Path, *, needed: int = SPACE_NEEDED, free: FreeSpace = _f
 
 
 def may_mount() -> bool:
-    """Whether this process could make mounts of its own, which is how the host reaches into private folders."""
+    """Whether this process may make mounts of its own: how the host reaches into private folders."""
     child = os.fork()
     if child == 0:
         os._exit(1 if ctypes.CDLL(None).unshare(_CLONE_NEWNS) else 0)

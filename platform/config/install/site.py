@@ -5,13 +5,15 @@ import os
 from pathlib import Path
 
 from django.conf import settings
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from config import paths
+from config.install.faults import SetupFault
 from config.install.stamps import forget, is_fresh, tree_fingerprint, write
 from config.install.steps import Step
+from lessons.models import CourseVersion
 
 _LESSONS = paths.BASE_DIR / "lessons"
 # Passable but not listable for the sandboxes' users; private for everybody else.
@@ -49,7 +51,15 @@ def course_is_current() -> bool:
 
 
 def load_course() -> str:
-    told = _said_by("load_course")
+    """Load the course; when it has mistakes, the last good one goes on being served, if there is one."""
+    try:
+        told = _said_by("load_course")
+    except CommandError as error:
+        if CourseVersion.objects.filter(current=True).exists():
+            return f"not loaded: {error}"
+        raise SetupFault(
+            "The course has mistakes and cannot be shown.", "Mend the lines named above, then run this again."
+        ) from error
     write("course", _course_mark())
     return told.splitlines()[-1] if told else ""
 
