@@ -1,0 +1,85 @@
+"""Ask a broker who it is, in Kafka's own protocol: the proof that it is up and is the right one.
+
+Three requests on the platform's listener: SaslHandshake, SaslAuthenticate, Metadata. Small enough to be
+written out; a client library would be a thread and 20 MB for one question.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import struct
+
+from sandboxes.backends.local.kafka import PLATFORM_USER
+
+_SASL_HANDSHAKE, _SASL_AUTHENTICATE, _METADATA = 17, 36, 3
+_MAX_ANSWER = 1 << 20
+
+
+class NoAnswer(Exception):
+    """The broker is not there, not ready, or says something else than Kafka would."""
+
+
+async def cluster_id(address: str, port: int, *, password: str, timeout_s: float) -> str:
+    """The cluster id the broker at this address tells after a sign-in; raises NoAnswer."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            reader, writer = await asyncio.open_connection(address, port)
+            try:
+                return await _converse(reader, writer, password)
+            finally:
+                writer.close()
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
+    except (OSError, EOFError, TimeoutError, struct.error, UnicodeDecodeError) as error:
+        raise NoAnswer(str(error) or type(error).__name__) from error
+
+
+async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, password: str) -> str:
+    mechanism = _string("PLAIN")
+    answer = await _ask(reader, writer, _SASL_HANDSHAKE, 1, mechanism)
+    _expect_no_error(answer)
+    sign_in = f"\0{PLATFORM_USER}\0{password}".encode()
+    answer = await _ask(reader, writer, _SASL_AUTHENTICATE, 0, struct.pack(">i", len(sign_in)) + sign_in)
+    _expect_no_error(answer)
+    no_topics = struct.pack(">i?", 0, False)
+    return _cluster_id_in(await _ask(reader, writer, _METADATA, 4, no_topics))
+
+
+async def _ask(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, key: int, version: int, body: bytes
+) -> bytes:
+    request = struct.pack(">hhi", key, version, 7) + _string("host") + body
+    writer.write(struct.pack(">i", len(request)) + request)
+    (size,) = struct.unpack(">i", await reader.readexactly(4))
+    if not 4 <= size <= _MAX_ANSWER:
+        raise NoAnswer(f"an answer of {size} bytes")
+    return (await reader.readexactly(size))[4:]
+
+
+def _string(text: str) -> bytes:
+    return struct.pack(">h", len(text)) + text.encode()
+
+
+def _expect_no_error(answer: bytes) -> None:
+    (code,) = struct.unpack_from(">h", answer)
+    if code:
+        raise NoAnswer(f"Kafka error {code}")
+
+
+def _cluster_id_in(answer: bytes) -> str:
+    """Metadata v4: throttle time, brokers (id, host, port, rack), cluster id."""
+    (brokers,) = struct.unpack_from(">i", answer, 4)
+    if brokers < 1:
+        raise NoAnswer("the broker knows no broker yet")
+    place = 8
+    for _ in range(brokers):
+        place = _skip_string(answer, place + 4)
+        place = _skip_string(answer, place + 4)
+    (length,) = struct.unpack_from(">h", answer, place)
+    return answer[place + 2 : place + 2 + max(length, 0)].decode()
+
+
+def _skip_string(answer: bytes, place: int) -> int:
+    length: int = struct.unpack_from(">h", answer, place)[0]
+    return place + 2 + max(length, 0)

@@ -1,0 +1,309 @@
+"""Process 1 of a sandbox: starts, watches and ends everything in it, and outlives the host daemon.
+
+Standard library only, and little of it: one keeper runs per sandbox, so every import is paid many times. It
+knows nothing of Kafka or Python programs: the host builds the commands. It reads one line of JSON from its
+standard input, {"token", "grace", "lock"}: the secret a host must show, the seconds the site's lock may be
+without a holder, and the descriptor of the lock's file.
+
+The host talks to it over a SEQPACKET socket, one JSON object a packet, descriptors beside it:
+
+    {"op": "hello", "token"}                          -> {"ok", "children": [name...]}; must come first
+    {"op": "spawn", "name", "argv", "env", "targets", "rss", "guest"} + descriptors -> {"ok", "pid"}
+    {"op": "signal", "name", "signal", "to": "all" | "leaf"}
+    {"op": "listen", "port"}  {"op": "connect", "port"}       -> {"ok"} + a socket
+    {"op": "exit"}
+
+Answers carry the request's "id". Unasked, it says {"event": "exit", "name", "status", "reason"}.
+"""
+
+# pathlib and contextlib would be memory in every sandbox.
+# ruff: noqa: PTH123, PTH208, SIM105, SLF001
+
+from __future__ import annotations
+
+import _socket  # the wrapper "socket" costs 2 MB in every sandbox
+import ctypes
+import fcntl
+import json
+import os
+import select
+import signal
+import struct
+import sys
+import time
+
+SOCKET_PATH = "/run/k/keeper.sock"
+PACKET = 131072
+LOOK_S = 1.0  # how often the lock is looked at
+MEMORY_LOOK_S = 0.05
+PAGE = os.sysconf("SC_PAGE_SIZE")
+FLOCK = "hhqqi4x"  # struct flock of 64-bit Linux
+ASK_LOCK = struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+PR_SET_DUMPABLE = 4
+
+
+TYPE_CHECKING = False  # "typing" itself is an import to save
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+    Message = dict[str, Any]
+    Answer = tuple[Message, _socket.socket | None]
+
+
+class Child:
+    """One process the host asked for; `rss` is the limit of its whole tree in bytes, 0 for none."""
+
+    def __init__(self, name: str, pid: int, rss: int, guest: bool) -> None:
+        self.name, self.pid, self.rss, self.guest = name, pid, rss, guest
+        self.reason = ""
+
+
+class Host:
+    """One connection of a host daemon; `known` once it has shown the token."""
+
+    def __init__(self, line: _socket.socket) -> None:
+        self.line, self.known = line, False
+
+
+class Keeper:
+    def __init__(self, token: str, grace: float, lock: int) -> None:
+        self.token, self.grace, self.lock = token, grace, lock
+        self.children: dict[int, Child] = {}  # by pid
+        self.hosts: dict[int, Host] = {}  # by descriptor
+        self.listening: dict[int, _socket.socket] = {}  # by port
+        self.unheld_since: float | None = None
+        self.poll = select.poll()
+        self.door = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+        self.door.bind(SOCKET_PATH)
+        self.door.listen(8)
+        self.wake, waker = os.pipe()
+        os.set_blocking(self.wake, False)
+        os.set_blocking(waker, False)
+        signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+        self.poll.register(self.door.fileno(), select.POLLIN)
+        self.poll.register(self.wake, select.POLLIN)
+
+    def run(self) -> None:
+        """For ever; ends only with the process, and with it everything in the namespace."""
+        looked = 0.0
+        while True:
+            limited = any(child.rss for child in self.children.values())
+            for descriptor, _ in self.poll.poll(1000 * (MEMORY_LOOK_S if limited else LOOK_S)):
+                self.attend(descriptor)
+            if limited:
+                self.look_at_memory()
+            if time.monotonic() - looked >= LOOK_S:
+                looked = time.monotonic()
+                self.look_at_lock(looked)
+
+    def attend(self, descriptor: int) -> None:
+        if descriptor == self.door.fileno():
+            accepted, _ = self.door._accept()  # type: ignore[attr-defined]
+            host = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, accepted)
+            host.setblocking(False)
+            self.hosts[accepted] = Host(host)
+            self.poll.register(accepted, select.POLLIN)
+        elif descriptor == self.wake:
+            os.read(self.wake, 512)
+            self.reap()
+        elif descriptor in self.hosts:
+            self.serve(descriptor)
+
+    def serve(self, descriptor: int) -> None:
+        """Answer one packet; a host that breaks off or does not know the token is let go."""
+        host = self.hosts[descriptor]
+        taken: list[int] = []
+        try:
+            packet, ancillary, _, _ = host.line.recvmsg(PACKET, _socket.CMSG_SPACE(16 * 4))
+            for _, kind, data in ancillary:
+                if kind == _socket.SCM_RIGHTS:
+                    taken += struct.unpack(f"{len(data) // 4}i", data[: len(data) // 4 * 4])
+            request = json.loads(packet) if packet else {"op": "bye"}
+            if request["op"] == "hello" and request.get("token") == self.token:
+                host.known = True
+            if not host.known or request["op"] == "bye":
+                self.part(descriptor)
+            else:
+                self.answer(host.line, request, taken)
+        except (OSError, ValueError, KeyError, TypeError):
+            self.part(descriptor)
+        finally:
+            for one in taken:
+                os.close(one)
+
+    def answer(self, line: _socket.socket, request: Message, taken: list[int]) -> None:
+        try:
+            said, given = getattr(self, "do_" + request["op"])(request, taken)
+            said["ok"] = True
+        except (OSError, KeyError, ValueError, AttributeError) as error:
+            said, given = {"ok": False, "error": str(error)}, None
+        said["id"] = request.get("id")
+        rights: list[tuple[int, int, bytes]] = []
+        if given is not None:
+            rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("i", given.fileno()))]
+        line.sendmsg([json.dumps(said).encode()], rights)
+
+    def part(self, descriptor: int) -> None:
+        """Forget a host; when the last one has gone, what it ran for people goes too, services stay."""
+        self.poll.unregister(descriptor)
+        host = self.hosts.pop(descriptor)
+        host.line.close()
+        if host.known and not any(other.known for other in self.hosts.values()):
+            for child in self.children.values():
+                if child.guest:
+                    self.send_signal(child.pid, signal.SIGKILL)
+
+    def do_hello(self, request: Message, taken: list[int]) -> Answer:
+        return {"children": [child.name for child in self.children.values()]}, None
+
+    def do_spawn(self, request: Message, taken: list[int]) -> Answer:
+        if any(child.name == request["name"] for child in self.children.values()):
+            raise ValueError("this name is running")
+        pid = os.fork()
+        if pid == 0:
+            self.become(request, taken)
+        child = Child(request["name"], pid, request.get("rss", 0), request.get("guest", False))
+        self.children[pid] = child
+        return {"pid": pid}, None
+
+    def become(self, request: Message, taken: list[int]) -> NoReturn:
+        """In the new process: put the descriptors where they belong, and be the program."""
+        try:
+            os.setsid()
+            signal.set_wakeup_fd(-1)
+            for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ):
+                signal.signal(number, signal.SIG_DFL)
+            high = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, 100) for one in taken]
+            for one, target in zip(high, request["targets"], strict=True):
+                os.dup2(one, target)
+            keep = set(request["targets"])
+            for one in range(3, 100):
+                if one not in keep:
+                    try:
+                        os.close(one)
+                    except OSError:
+                        pass
+            os.execve(request["argv"][0], request["argv"], request["env"])
+        except OSError as error:
+            os.write(2, f"could not start: {error}\n".encode())
+        finally:
+            os._exit(127)
+
+    def do_signal(self, request: Message, taken: list[int]) -> Answer:
+        """To all processes of a child's tree, or to its leaf: the program below bubblewrap's monitors."""
+        for child in self.children.values():
+            if child.name == request["name"]:
+                family = self.family(child.pid)
+                to = family if request.get("to") == "all" else family[-1:]
+                for pid in to:
+                    self.send_signal(pid, request["signal"])
+        return {}, None
+
+    def do_listen(self, request: Message, taken: list[int]) -> Answer:
+        port = request["port"]
+        if port not in self.listening:
+            door = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+            door.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+            door.bind(("127.0.0.1", port))
+            door.listen(128)
+            door.setblocking(False)
+            self.listening[port] = door
+        return {}, self.listening[port]
+
+    def do_connect(self, request: Message, taken: list[int]) -> Answer:
+        """A socket that is connecting: the host waits for it, the keeper never does."""
+        line = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+        line.setblocking(False)
+        try:
+            line.connect(("127.0.0.1", request["port"]))
+        except BlockingIOError:
+            pass
+        return {}, line
+
+    def do_exit(self, request: Message, taken: list[int]) -> NoReturn:
+        os._exit(0)
+
+    def reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            child = self.children.pop(pid, None)
+            if child:
+                self.tell({"event": "exit", "name": child.name, "status": status, "reason": child.reason})
+
+    def tell(self, event: Message) -> None:
+        for descriptor, host in list(self.hosts.items()):
+            if host.known:
+                try:
+                    host.line.sendmsg([json.dumps(event).encode()])
+                except OSError:
+                    self.part(descriptor)  # it missed an event: it has to come again and ask what lives
+
+    def family(self, root: int) -> list[int]:
+        """A process and all below it, parents first; the deepest first child of bubblewrap comes last."""
+        below: dict[int, list[int]] = {}
+        for name in os.listdir("/proc"):
+            if name.isdigit():
+                parent = parent_of(name)
+                below.setdefault(parent, []).append(int(name))
+        found = [root]
+        for pid in found:
+            found += sorted(below.get(pid, ()))
+        return found
+
+    def look_at_memory(self) -> None:
+        for child in list(self.children.values()):
+            if child.rss and sum(map(rss_of, self.family(child.pid))) > child.rss:
+                child.reason = "memory"
+                self.send_signal(child.pid, signal.SIGKILL)
+
+    def look_at_lock(self, now: float) -> None:
+        """Leave when nobody has held the site's lock for the grace time."""
+        answer = fcntl.fcntl(self.lock, fcntl.F_OFD_GETLK, ASK_LOCK)
+        if struct.unpack(FLOCK, answer)[0] != fcntl.F_UNLCK:
+            self.unheld_since = None
+        elif self.unheld_since is None:
+            self.unheld_since = now
+        elif now - self.unheld_since >= self.grace:
+            os._exit(3)
+
+    def send_signal(self, pid: int, number: int) -> None:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            pass
+
+
+def parent_of(pid: str) -> int:
+    """The parent's pid, 0 when the process has gone; the name in brackets may hold anything."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            return int(stat.read().rpartition(b")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def rss_of(pid: int) -> int:
+    """Resident bytes of a process, 0 when it has gone."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as statm:
+            return int(statm.read().split()[1]) * PAGE
+    except OSError:
+        return 0
+
+
+def main() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    os.umask(0o077)
+    told = json.loads(sys.stdin.buffer.readline())
+    os.dup2(os.open("/dev/null", os.O_RDWR), 0)
+    Keeper(told["token"], told["grace"], told["lock"]).run()
+
+
+main()

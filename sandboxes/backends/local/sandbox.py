@@ -1,0 +1,484 @@
+"""One local sandbox as the host runs it: brings what is there towards what is wanted, and says what it sees.
+
+The wanted goal ("running", "stopped" or "gone") stands in the record on disk; a driver task works towards it,
+a newer goal takes over from the one in work. Nothing here waits for a caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sandboxes.backends.base import BackendError, Fault, KafkaEndpoint, NodeState, Observation, Phase
+from sandboxes.backends.local import ground, kafka, records
+from sandboxes.backends.local.bubblewrap import Parts
+from sandboxes.backends.local.doors import Doors
+from sandboxes.backends.local.events import EventRing
+from sandboxes.backends.local.keeper_link import Event, KeeperGone, KeeperLink, KeeperRefused
+from sandboxes.backends.local.nodes import NodeExited, Nodes
+from sandboxes.backends.local.programs import Programs
+from sandboxes.backends.local.records import Goal, HeldFault, Home, Record
+from sandboxes.backends.local.relay import Mode
+from sandboxes.backends.local.settings import HostSettings, Limits
+
+logger = logging.getLogger(__name__)
+
+_DIAL_GAP_S = 0.003
+_KEEPER_S = 10.0
+_READY_S = 90.0
+_SEQ_BLOCK = 10_000
+_HOLDING = ("broker_stop", "broker_kill")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What all sandboxes of one host share.
+
+    starts: admits as many JVM starts at once as the machine can do well.
+    seen:   the path by which a sandbox's user reaches a home.
+    """
+
+    settings: HostSettings
+    limits: Limits
+    parts: Parts
+    starts: asyncio.Semaphore
+    seen: Callable[[Home], Home]
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why it is not running: a code, and a sentence for whoever waits."""
+
+    cause: str
+    detail: str
+
+
+class LocalSandbox:
+    def __init__(self, around: Surroundings, home: Home, record: Record) -> None:
+        self._around, self.home, self.record = around, home, record
+        self._link: KeeperLink | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._driver: asyncio.Task[None] | None = None
+        self._stage = ""
+        self._ready = False
+        self._answering: set[str] = set()
+        self._trouble: Trouble | None = None
+        self.gone = False
+        self.nodes = Nodes(
+            home=home, record=record, parts=around.parts, limits=around.limits, link=self._get_link
+        )
+        self._doors = Doors(record.address, self._get_link)
+        self._next_seq = record.next_seq
+        self.programs = Programs(
+            home=home,
+            parts=around.parts,
+            limits=around.limits,
+            ring=EventRing(around.limits.ring_bytes, self._take_seq),
+            link=self._get_link,
+        )
+
+    # What callers ask for
+
+    def want(self, goal: Goal, *, generation: int | None = None) -> None:
+        """Set the goal; work on it starts at once, and again if it was given up before."""
+        if self.record.goal == "gone":
+            return
+        changed = goal != self.record.goal
+        self.record.goal = goal
+        self.record.generation = generation or self.record.generation
+        self._save()
+        if changed and self._driver:
+            self._driver.cancel()
+        if changed or (not self._is_driven() and not self._is_there()):
+            self._drive()
+
+    def observe(self) -> Observation:
+        record = self.record
+        phase = self._phase()
+        running = phase is Phase.RUNNING and self._ready
+        trouble = self._trouble_of(phase)
+        return Observation(
+            sandbox_id=record.sandbox_id,
+            phase=phase,
+            stage=self._stage if phase is not Phase.RUNNING or not self._ready else "",
+            detail=trouble.detail if trouble else "",
+            cause=trouble.cause if trouble else "",
+            endpoint=self._endpoint() if running else None,
+            frozen=record.frozen and running,
+            nodes=tuple(
+                NodeState(node_id=node.node_id, role=node.role, running=node.name in self.nodes.alive)
+                for node in self.nodes.profile.nodes
+            ),
+        )
+
+    async def freeze(self) -> None:
+        """Stop the JVMs where they stand, once they run; the keeper and the relays stay awake."""
+        if self._phase() is Phase.RUNNING and self._ready and not self.record.frozen:
+            self.record.frozen = True
+            self._save()
+            await self.nodes.send(signal.SIGSTOP)
+
+    async def thaw(self) -> None:
+        if self.record.frozen:
+            await self.nodes.send(signal.SIGCONT)
+            self.record.frozen = False
+            self._save()
+
+    async def inject(self, fault: Fault) -> None:
+        node = self._broker(fault.node)
+        held = HeldFault(kind=fault.kind, node=fault.node, ms=fault.ms)
+        if held in self.record.faults:
+            return
+        self.record.faults = [one for one in self.record.faults if not _same(one, fault)] + [held]
+        self._save()
+        if fault.kind == "broker_stop":
+            await self.nodes.send(signal.SIGTERM, (node,))
+            await self.nodes.send(signal.SIGCONT, (node,))
+        elif fault.kind == "broker_kill":
+            await self.nodes.send(signal.SIGKILL, (node,))
+        else:
+            self._set_mode(fault.node)
+
+    async def undo(self, fault: Fault) -> None:
+        """The node of a broker fault is started again, whoever stopped it."""
+        self._broker(fault.node)
+        self.record.faults = [one for one in self.record.faults if not _same(one, fault)]
+        self._save()
+        self._set_mode(fault.node)
+        if fault.kind in _HOLDING and self.record.goal == "running" and not self._is_driven():
+            self._drive()
+
+    # What the host does with it
+
+    async def adopt(self) -> None:
+        """After a host restart: take over what lives, or start what should."""
+        self.programs.adopt()
+        if records.process_start(self.record.keeper_pid) == self.record.keeper_start != 0:
+            with contextlib.suppress(KeeperGone):
+                await self._connect()
+        if self._link:
+            self.nodes.adopt(self._link.children)
+        else:
+            self._forget_keeper()
+        if self.record.frozen and self._all_up():
+            await self._adopt_asleep()
+        elif self.record.goal == "gone" or self._link:
+            self._drive()
+
+    async def _adopt_asleep(self) -> None:
+        """A frozen broker cannot answer; it did before it was frozen, and it still lives."""
+        await self._doors.open(self.nodes.profile.brokers)
+        self._answering = {node.name for node in self.nodes.profile.brokers if node.name in self.nodes.alive}
+        self._ready = True
+
+    def _forget_keeper(self) -> None:
+        """It ended while no host was there, with the machine or the site: the data is left, nothing runs."""
+        self.record.keeper_pid = self.record.keeper_start = 0
+        self.record.frozen = False
+        if self.record.goal == "running":
+            self.record.goal = "stopped"
+            self._trouble = Trouble("host_restarted", "Your sandbox stopped when the platform restarted.")
+        self._save()
+
+    async def let_go(self) -> None:
+        """The host ends and the sandbox does not: stop watching, leave the keeper to the next host."""
+        if self._driver:
+            self._driver.cancel()
+            await asyncio.gather(self._driver, return_exceptions=True)
+        await self._doors.close()
+        if self._link:
+            self._link.close()
+
+    async def disk_full(self) -> None:
+        """Its data has outgrown its room: stop the brokers, keep the data, say so."""
+        self._trouble = Trouble(
+            "disk_full",
+            "Your topics hold more data than a sandbox may keep. Start over to get an empty one.",
+        )
+        self.record.goal = "stopped"
+        self._save()
+        self._drive()
+
+    def is_running(self) -> bool:
+        return self._ready
+
+    async def stop_with_site(self) -> None:
+        """The site stops: end all cleanly. The goal stays, so that what ran can be told from what did not."""
+        if self._driver:
+            self._driver.cancel()
+            await asyncio.gather(self._driver, return_exceptions=True)
+        if self.record.goal != "gone":
+            with contextlib.suppress(KeeperGone, KeeperRefused):
+                await self._bring_down("host_restart")
+
+    # The driver
+
+    def _drive(self) -> None:
+        previous = self._driver
+        self._driver = asyncio.create_task(self._work(previous))
+
+    async def _work(self, previous: asyncio.Task[None] | None) -> None:
+        if previous:
+            previous.cancel()
+            await asyncio.gather(previous, return_exceptions=True)
+        try:
+            await {"running": self._bring_up, "stopped": self._bring_down, "gone": self._remove}[
+                self.record.goal
+            ]()
+        except NodeExited as error:
+            self._fail("broker_exited", "Your Kafka broker stopped while starting.", error.node)
+        except ground.GroundError:
+            logger.exception("sandbox.ground", extra={"sandbox": self.record.sandbox_id})
+            self._fail("isolation_failed", "Your sandbox could not be closed off from this machine.")
+        except (KeeperGone, KeeperRefused, OSError):
+            logger.exception("sandbox.lost", extra={"sandbox": self.record.sandbox_id})
+            self._fail("sandbox_lost", "Your sandbox stopped unexpectedly.")
+        except TimeoutError:
+            self._fail("broker_silent", "Your Kafka broker did not answer in time.")
+        finally:
+            self._stage = ""
+
+    async def _bring_up(self) -> None:
+        self._trouble = None
+        self._stage = "namespaces"
+        began = time.monotonic()
+        await self.have_keeper()
+        await self._doors.open(self.nodes.profile.brokers)
+        for node in self.nodes.profile.brokers:
+            self._set_mode(node.node_id)
+        await self.thaw()
+        async with self._around.starts:
+            self._stage = "kafka"
+            await self._start_nodes()
+            self._stage = "probe"
+            async with asyncio.timeout(_READY_S):
+                await self._until_answers()
+        self._ready = True
+        took = round(time.monotonic() - began, 3)
+        logger.info("sandbox.running", extra={"sandbox": self.record.sandbox_id, "took_s": took})
+
+    async def have_keeper(self) -> None:
+        """Namespaces and process 1, and the line to it. Raises GroundError, KeeperGone, TimeoutError."""
+        if self._link:
+            return
+        await _in_thread(ground.make_home, self.home, self.record)
+        settings = self._around.settings
+        self._process = ground.start_keeper(
+            self._around.parts,
+            self.home,
+            self.record,
+            seen_home=self._around.seen(self.home),
+            lock_file=settings.lock_file,
+            grace_s=settings.lock_grace_s,
+        )
+        self._save()
+        async with asyncio.timeout(_KEEPER_S):
+            while not self._link:
+                try:
+                    await self._connect()
+                except KeeperGone:
+                    if self._process.poll() is not None:
+                        raise
+                    await asyncio.sleep(_DIAL_GAP_S)
+
+    async def _connect(self) -> None:
+        self._link = await KeeperLink.connect(
+            self.home.run, self.record.token, self._on_event, self._on_keeper_lost
+        )
+
+    async def _start_nodes(self) -> None:
+        held = self._held()
+        for node in self.nodes.profile.nodes:
+            if node.name not in self.nodes.alive and node.node_id not in held:
+                template = self._around.settings.template
+                await _in_thread(ground.make_node, self.home, self.record, node, template)
+                await self.nodes.start(node)
+
+    async def _until_answers(self) -> None:
+        for node in self._wanted_brokers():
+            try:
+                await self.nodes.until_ready(node)
+                self._answering.add(node.name)
+            except NodeExited:
+                if node.node_id not in self._held():
+                    raise
+
+    async def _bring_down(self, reason: str = "stopped") -> None:
+        self._stage, self._ready = "stopping", False
+        if self._link:
+            await self.programs.end_all(reason)
+            await self.nodes.stop()
+        await self._end_keeper()
+
+    async def remove_now(self) -> None:
+        """End and delete everything, whatever was being done."""
+        self.record.goal = "gone"
+        await self._remove()
+
+    async def _remove(self) -> None:
+        self._stage, self._ready = "removing", False
+        await self._end_keeper()
+        await _in_thread(ground.remove_home, self.home)
+        self.gone = True
+
+    async def _end_keeper(self) -> None:
+        """Kill process 1; the kernel ends all others with it. Waits until none is left."""
+        await self._doors.close()
+        if self._link:
+            self._link.close()
+            self._link = None
+        pid, start = self.record.keeper_pid, self.record.keeper_start
+        if start and records.process_start(pid) == start:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        while start and records.process_start(pid) == start:
+            await asyncio.sleep(_DIAL_GAP_S)
+        self._after_end()
+
+    def _after_end(self) -> None:
+        self._link = None
+        self.nodes.alive.clear()
+        self._answering.clear()
+        self.programs.lost()
+        self.record.keeper_pid = self.record.keeper_start = 0
+        self.record.frozen = False
+        if self._process:
+            reaping = asyncio.get_running_loop().run_in_executor(None, self._process.wait)
+            reaping.add_done_callback(lambda _: None)
+            self._process = None
+        if self.record.goal != "gone":
+            self._save()
+
+    # What happens by itself
+
+    def _on_event(self, event: Event) -> None:
+        name = event["name"]
+        node = self.nodes.named(name)
+        if node is None:
+            self.programs.exited(name, event.get("reason", ""))
+            return
+        self.nodes.exited(name)
+        self._answering.discard(name)
+        if self.record.goal == "running" and node.node_id not in self._held() and self._ready:
+            self._fail("broker_exited", "Your Kafka broker stopped unexpectedly.", node)
+
+    def _on_keeper_lost(self) -> None:
+        logger.warning("sandbox.keeper_lost", extra={"sandbox": self.record.sandbox_id})
+        self._after_end()
+        self._fail("sandbox_lost", "Your sandbox stopped unexpectedly.")
+        closing = asyncio.create_task(self._doors.close())
+        closing.add_done_callback(lambda _: None)
+
+    def _fail(self, cause: str, detail: str, node: kafka.Node | None = None) -> None:
+        said = ground.last_words(self.home, node) if node else ""
+        self._ready = False
+        self._trouble = Trouble(cause, f"{detail} It said: {said}" if said else detail)
+        extra = {"sandbox": self.record.sandbox_id, "cause": cause, "said": said}
+        logger.warning("sandbox.failed", extra=extra)
+
+    # Small things
+
+    def _phase(self) -> Phase:
+        if self.gone:
+            return Phase.ABSENT
+        if self.record.goal == "running":
+            return self._phase_up()
+        # Data is left until "gone" is reached, and what is being stopped is not to be used.
+        return Phase.STOPPED if not self._is_driven() or self.record.goal == "gone" else Phase.RUNNING
+
+    def _phase_up(self) -> Phase:
+        answering = self._ready and any(node.name in self._answering for node in self.nodes.profile.brokers)
+        if answering:
+            return Phase.RUNNING
+        if self._is_driven():
+            return Phase.STARTING
+        return Phase.FAILED if self._trouble else Phase.STOPPED
+
+    def _trouble_of(self, phase: Phase) -> Trouble | None:
+        if phase is Phase.STOPPED and self.record.goal == "running":
+            return Trouble("fault", "The broker is down because the failure deck stopped it.")
+        return self._trouble if phase in (Phase.FAILED, Phase.STOPPED) else None
+
+    def _is_driven(self) -> bool:
+        return self._driver is not None and not self._driver.done()
+
+    def _is_there(self) -> bool:
+        """True when the goal is reached and there is nothing to do."""
+        if self.record.goal == "running":
+            return self._ready and self._all_up() and not self._trouble
+        return self._link is None and not self.record.keeper_pid
+
+    def _all_up(self) -> bool:
+        held = self._held()
+        return all(
+            node.name in self.nodes.alive for node in self.nodes.profile.nodes if node.node_id not in held
+        )
+
+    def _wanted_brokers(self) -> tuple[kafka.Node, ...]:
+        held = self._held()
+        return tuple(node for node in self.nodes.profile.brokers if node.node_id not in held)
+
+    def _held(self) -> set[int]:
+        return {fault.node for fault in self.record.faults if fault.kind in _HOLDING}
+
+    def _set_mode(self, node_id: int) -> None:
+        kinds = {fault.kind: fault for fault in self.record.faults if fault.node == node_id}
+        latency = kinds.get("latency")
+        mode = Mode(
+            latency_ms=latency.ms if latency else 0,
+            cut="cut" in kinds,
+            drop_responses="drop_responses" in kinds,
+        )
+        self._doors.set_mode(node_id, mode)
+
+    def _broker(self, node_id: int) -> kafka.Node:
+        try:
+            return self.nodes.profile.node(node_id)
+        except KeyError:
+            raise BackendError(f"This sandbox has no broker {node_id}.") from None
+
+    def _endpoint(self) -> KafkaEndpoint:
+        record = self.record
+        servers = [f"{record.address}:{node.platform_port}" for node in self.nodes.profile.brokers]
+        return KafkaEndpoint(
+            bootstrap_servers=",".join(servers),
+            cluster_id=record.cluster_id,
+            username=kafka.PLATFORM_USER,
+            password=record.password,
+        )
+
+    def _get_link(self) -> KeeperLink | None:
+        return self._link
+
+    def _take_seq(self) -> int:
+        """Numbers are set aside on disk in blocks, so that no restart gives one twice."""
+        number = self._next_seq
+        self._next_seq += 1
+        if self._next_seq > self.record.next_seq:
+            self.record.next_seq = self._next_seq + _SEQ_BLOCK
+            self._save()
+        return number
+
+    def _save(self) -> None:
+        records.save(self.home, self.record)
+
+
+def _same(held: HeldFault, fault: Fault) -> bool:
+    return held.kind == fault.kind and held.node == fault.node
+
+
+async def _in_thread(work: Callable[..., None], *arguments: object) -> None:
+    """Run blocking work; when we are cancelled, wait for it first, so that nothing works behind our back."""
+    task = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise
