@@ -82,6 +82,7 @@ export function createBoard(root, { look, history, ink, letter }) {
   function words(t) {
     const { topic, rows, group } = scene;
     root.classList.toggle("no-topic", !topic);
+    root.classList.toggle("unread", !group);
     heading();
     if (topic) {
       resize(rows.length);
@@ -92,7 +93,7 @@ export function createBoard(root, { look, history, ink, letter }) {
     if (opened && look.lens === "record") showRecord();
     time.draw(scene);
     const mini = document.querySelector("#mini");
-    if (mini?.offsetParent !== null) miniature(mini);
+    if (mini?.getClientRects().length) miniature(mini);
   }
 
   function heading() {

@@ -58,5 +58,18 @@ export function decode(text) {
   if (typeof lane !== "string" || !Object.hasOwn(NEEDS, lane)) return null;
   const whole = NUMBERS[lane].every((name) => Number.isFinite(frame[name]))
     && NEEDS[lane].every((name) => frame[name] !== undefined);
-  return whole ? frame : null;
+  if (!whole) return null;
+  return lane === "snap" || lane === "state" ? bare(frame) : frame;
+}
+
+/**
+ * The same value with objects that inherit nothing: a topic may be called `constructor` or `__proto__`, and must then
+ * be found exactly when it is there.
+ */
+export function bare(value) {
+  if (Array.isArray(value)) return value.map(bare);
+  if (value === null || typeof value !== "object") return value;
+  const plain = Object.create(null);
+  for (const name of Object.keys(value)) plain[name] = bare(value[name]);
+  return plain;
 }

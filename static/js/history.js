@@ -24,11 +24,14 @@ export class History {
     this.lags = new Map();
     this.numbers = new Map();
     this.sampledAt = 0;
+    /** When this page began to see, server clock. */
+    this.began = 0;
   }
 
   /** @param {import("./model.js").Model} model */
   take(model) {
     if (!model.t) return;
+    this.began ||= model.t;
     const last = this.ring.at(-1);
     if (last && model.t - last.t < RING_STEP) last.model = model;
     else this.ring.push({ t: model.t, model });

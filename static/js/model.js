@@ -1,3 +1,5 @@
+import { bare } from "./frames.js";
+
 /**
  * The page's picture of one sandbox, built from frames and from nothing else. `apply` never changes the model
  * it is given: it shares what did not move, so holding an older model costs nothing and looks back are free.
@@ -24,7 +26,7 @@ export const KEEP_EVENTS = 200;
 export function emptyModel() {
   return {
     epoch: "", t: 0, broker: { ok: true, since: 0, sentence: "" },
-    topics: {}, groups: {}, records: {}, counts: {}, events: [],
+    topics: bare({}), groups: bare({}), records: bare({}), counts: bare({}), events: [],
   };
 }
 
@@ -36,7 +38,7 @@ export function emptyModel() {
 export function apply(model, frame) {
   switch (frame.lane) {
     case "snap": return fromSnapshot(model, frame);
-    case "state": return frame.set.reduce(patched, { ...model, t: frame.t });
+    case "state": return { ...frame.set.reduce(patched, model), t: frame.t };
     case "events": return withEvents(model, frame);
     case "records": return withRecords(model, frame);
     default: return model;
@@ -44,16 +46,16 @@ export function apply(model, frame) {
 }
 
 function fromSnapshot(model, frame) {
-  const records = {};
+  const records = bare({});
   for (const [topic, list] of Object.entries(frame.records ?? {})) records[topic] = merged({}, list);
   return {
     epoch: frame.e, t: frame.t, broker: frame.broker, topics: frame.topics, groups: frame.groups, records,
-    counts: {}, events: model.events,
+    counts: bare({}), events: model.events,
   };
 }
 
 function patched(model, [path, value]) {
-  const next = setIn(model, path, value);
+  const next = { ...setIn(model, path, value) };
   if (path[0] === "topics" && path.length === 2) return withTopic(next, model, path[1], value);
   return next;
 }
@@ -61,9 +63,21 @@ function patched(model, [path, value]) {
 /** A topic that is gone, or came back as another one of the same name, takes its records with it. */
 function withTopic(next, before, name, value) {
   if (value !== null && !startsAnew(before.topics[name], value)) return next;
-  const { [name]: _records, ...records } = next.records;
-  const { [name]: _counts, ...counts } = next.counts;
-  return { ...next, records, counts };
+  return { ...next, records: without(next.records, name), counts: without(next.counts, name) };
+}
+
+const copied = (object) => Object.assign(Object.create(null), object);
+
+function withEntry(object, name, value) {
+  const copy = copied(object);
+  copy[name] = value;
+  return copy;
+}
+
+function without(object, name) {
+  const copy = copied(object);
+  delete copy[name];
+  return copy;
 }
 
 function startsAnew(before, after) {
@@ -73,14 +87,14 @@ function startsAnew(before, after) {
 /** Arrays stay arrays; null removes. A step that is missing is made, unless we are removing below it. */
 function setIn(node, path, value) {
   const [step, ...rest] = path;
-  const copy = Array.isArray(node) ? node.slice() : { ...node };
+  const copy = Array.isArray(node) ? node.slice() : copied(node);
   if (rest.length === 0) {
     if (value === null) remove(copy, step);
     else copy[step] = value;
     return copy;
   }
   if (copy[step] === undefined && value === null) return node;
-  copy[step] = setIn(copy[step] ?? {}, rest, value);
+  copy[step] = setIn(copy[step] ?? bare({}), rest, value);
   return copy;
 }
 
@@ -99,8 +113,8 @@ function withRecords(model, { t, topic, parts, records }) {
   const sum = (name) => parts.reduce((total, part) => total + part[name], 0);
   return {
     ...model, t,
-    records: { ...model.records, [topic]: merged(model.records[topic] ?? {}, records) },
-    counts: { ...model.counts, [topic]: { seen: count.seen + sum("seen"), shown: count.shown + sum("shown") } },
+    records: withEntry(model.records, topic, merged(model.records[topic] ?? {}, records)),
+    counts: withEntry(model.counts, topic, { seen: count.seen + sum("seen"), shown: count.shown + sum("shown") }),
   };
 }
 

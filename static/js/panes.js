@@ -22,6 +22,7 @@ export function createPanes(box, act) {
     for (const run of wanted) {
       const pane = of(run.program_id);
       pane.root.hidden = false;
+      pane.root.classList.toggle("wide", wanted.length % 2 === 1 && run === wanted.at(-1));
       pane.tell(run, copyOf(run, programs.all));
     }
     box.dataset.count = String(wanted.length);

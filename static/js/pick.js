@@ -27,7 +27,7 @@ export function pickRecords(box, { lanes, look, open, scene, redraw }) {
     tip.replaceChildren(...lines(scene(), place));
     const spot = lanes.spot(place.p, place.o);
     tip.style.left = `${Math.max(0, Math.min(spot.x - 20, box.clientWidth - 226))}px`;
-    tip.style.top = `${spot.y + 20}px`;
+    tip.style.top = `${spot.y + 20 - canvas.parentElement.scrollTop}px`;
   }
 
   canvas.addEventListener("pointermove", (event) => showTip(scene()?.topic ? under(event) : null));

@@ -29,7 +29,7 @@ export function lagWords({ known, uncommitted }) {
 export function liveWords(ask, model, board) {
   const topic = ask.topic ?? board.topic;
   const group = ask.group ?? board.group;
-  const say = VALUES[ask.live];
+  const say = Object.hasOwn(VALUES, ask.live) ? VALUES[ask.live] : null;
   return say ? say({ model, topic, group, partition: ask.partition, rate: board.rate, named: ask.topic }) : UNKNOWN;
 }
 

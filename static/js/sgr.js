@@ -33,9 +33,7 @@ export function createSgr() {
 function unfinished(text) {
   const at = text.lastIndexOf(ESCAPE);
   if (at < 0 || text.length - at > LONGEST_ESCAPE) return text.length;
-  SEQUENCE.lastIndex = at;
-  const found = SEQUENCE.exec(text);
-  return found?.index === at ? text.length : at;
+  return text.slice(at).search(SEQUENCE) === 0 ? text.length : at;
 }
 
 function segments(text, style) {

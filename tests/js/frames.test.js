@@ -3,9 +3,11 @@ import { test } from "node:test";
 import { decode } from "../../static/js/frames.js";
 import { fixture, stories } from "./fixtures.js";
 
+const plain = (value) => JSON.parse(JSON.stringify(value));
+
 test("every frame of every story is decoded as it is", () => {
   for (const name of stories()) {
-    for (const frame of fixture(name).frames) assert.deepEqual(decode(JSON.stringify(frame)), frame, name);
+    for (const frame of fixture(name).frames) assert.deepEqual(plain(decode(JSON.stringify(frame))), frame, name);
   }
 });
 

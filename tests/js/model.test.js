@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KEEP_EVENTS, KEEP_RECORDS, apply, emptyModel, recordAt } from "../../static/js/model.js";
+import { decode } from "../../static/js/frames.js";
 import { lagPerPartition } from "../../static/js/lag.js";
 import { fixture, play, stories } from "./fixtures.js";
 
@@ -11,7 +12,7 @@ for (const name of stories()) {
     assert.equal(session.epoch, expect.epoch);
     assert.equal(session.seq, expect.seq);
     const { broker, topics, groups } = model;
-    if (expect.state) assert.deepEqual({ broker, topics, groups }, expect.state);
+    if (expect.state) assert.deepEqual(plain({ broker, topics, groups }), expect.state);
     if (expect.offsets) assert.deepEqual(offsets(model, expect.offsets), expect.offsets);
     for (const [topic, counts] of Object.entries(expect.counts ?? {})) {
       assert.deepEqual(model.counts[topic] ?? { seen: 0, shown: 0 }, counts);
@@ -23,6 +24,8 @@ for (const name of stories()) {
     assert.deepEqual(sent, expect.send ? [expect.send] : []);
   });
 }
+
+const plain = (value) => JSON.parse(JSON.stringify(value));
 
 const offsets = (model, wanted) => Object.fromEntries(Object.keys(wanted).map((topic) => [topic,
   Object.fromEntries(model.topics[topic].partitions.map(({ p }) =>
@@ -88,5 +91,20 @@ test("a topic made anew under the same name starts without the old one's records
 
 test("removing below something that is not there changes nothing", () => {
   const model = apply(emptyModel(), { lane: "state", e: "1", s: 1, t: 1, set: [[["groups", "a", "x"], null]] });
-  assert.deepEqual(model.groups, {});
+  assert.deepEqual(Object.keys(model.groups), []);
+});
+
+test("names like constructor and __proto__ are names like any other", () => {
+  const frames = ["__proto__", "constructor"].map((name, i) => decode(JSON.stringify({
+    lane: "state", e: "1", s: i, t: i,
+    set: [[["topics", name], { partitions: [{ p: 0, start: 0, end: 3, leader: 1 }], internal: false, viewed: true }]],
+  })));
+  let model = emptyModel();
+  assert.equal(model.topics.constructor, undefined);
+  for (const frame of frames) model = apply(model, frame);
+  assert.deepEqual(Object.keys(model.topics), ["__proto__", "constructor"]);
+  assert.equal(model.topics.__proto__.partitions[0].end, 3);
+  model = apply(model, { ...records(9, [record(0, 1)]), topic: "__proto__" });
+  assert.equal(recordAt(model, "__proto__", 0, 1).o, 1);
+  assert.equal({}.partitions, undefined);
 });

@@ -40,11 +40,12 @@ export function drawHeat(canvas, { rows, samples, hue, now, row: tall }) {
   const right = width - RIGHT;
   const wide = windowOf(samples, now);
   const x = (t) => right - (now - t) / wide * (right - LEFT);
+  const seen = Math.max(LEFT, x(samples[0]?.t ?? now));
   const shown = rows.slice(0, MOST_LANES);
   shown.forEach((row, i) => {
     text(c, `P${row.p}`, 0, i * tall + tall / 2, { size: 11.5, weight: 500, fill: T.ink });
     c.fillStyle = T.wash;
-    c.fillRect(LEFT, i * tall + 1, right - LEFT, tall - 3);
+    c.fillRect(seen, i * tall + 1, right - seen, tall - 3);
     strip(c, samples, i, { x, y: i * tall + 1, tall: tall - 3, hue, now });
     text(c, row.lag === null ? "no commit" : num(row.lag), width, i * tall + tall / 2, {
       size: row.lag === null ? 11 : 13, weight: row.lag === null ? 400 : 600, fill: row.lag ? T.ink : T["ink-3"],

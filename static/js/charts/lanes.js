@@ -10,6 +10,7 @@ const CELL = 13;
 const TALL = 21;
 const RIGHT = 92;
 const HEAD = 24;
+const FOOT = 6;
 const SLIDE = 0.16;
 const JUMP = 30;
 const DIM = 0.62;
@@ -27,8 +28,8 @@ const DIM = 0.62;
 /** Height that fits so many lanes without crowding them, CSS pixels. */
 export function lanesHeight(lanes, room = Infinity) {
   const count = Math.max(1, Math.min(lanes, MOST_LANES));
-  const row = Math.max(28, Math.min(41, (room - HEAD) / count));
-  return Math.round(HEAD + count * row);
+  const row = Math.max(28, Math.min(41, (room - HEAD - FOOT) / count));
+  return Math.round(HEAD + count * row + FOOT);
 }
 
 /** @param {HTMLCanvasElement} canvas */
@@ -43,7 +44,7 @@ export function createLanes(canvas) {
     const rows = scene.rows.slice(0, MOST_LANES);
     const left = scene.group ? 66 : 34;
     const right = width - RIGHT;
-    const rowTall = (height - HEAD) / Math.max(1, rows.length);
+    const rowTall = (height - HEAD - FOOT) / Math.max(1, rows.length);
     place = { left, right, rowTall, rows };
     titles(c, scene, width, right);
     let moving = false;
@@ -98,7 +99,7 @@ function lane(c, scene, row, at) {
   if (scene.group) owner(c, scene, row, middle);
   c.save();
   c.beginPath();
-  c.rect(left, middle - 19, right - left + 1, at.rowTall);
+  c.rect(left, middle - 19, right - left + 1, at.rowTall + 4);
   c.clip();
   bed(c, row, x, at);
   if (scene.group && row.lag) lagSpan(c, scene.group.hue, x(Math.max(row.committed, row.start)), x(row.end), at);

@@ -14,18 +14,20 @@ export const ownersHeight = (lanes, row) => HEAD + Math.min(lanes, MOST_LANES) *
 /**
  * @param {HTMLCanvasElement} canvas
  * @param {{rows: import("../rows.js").LaneRow[], spans: (p: number) => import("../history.js").Span[],
- *   hue: string, now: number, row: number}} scene
+ *   since: number, hue: string, now: number, row: number}} scene
+ * since: before this the page saw nothing, and draws nothing
  */
-export function drawOwners(canvas, { rows, spans, hue, now, row: tall }) {
+export function drawOwners(canvas, { rows, spans, since, hue, now, row: tall }) {
   const [c, width] = fit(canvas);
   const right = width - 2;
   const x = (t) => right - (now - t) / SPAN * (right - LEFT);
+  const seen = Math.max(LEFT, x(since));
   const shown = rows.slice(0, MOST_LANES);
   shown.forEach((row, i) => {
     const y = HEAD + i * tall;
     text(c, `P${row.p}`, 0, y + (tall - 6) / 2, { size: 11.5, weight: 500, fill: T.ink });
     c.fillStyle = T.rule;
-    c.fillRect(LEFT, y + (tall - 6) / 2, right - LEFT, 1);
+    c.fillRect(seen, y + (tall - 6) / 2, right - seen, 1);
     bars(c, spans(row.p), { x, y, tall: tall - 6, right, now, hue });
   });
   axis(c, x, right, HEAD + shown.length * tall + 6, now);

@@ -29,7 +29,7 @@ export function groupLens(root, { history, look }) {
     const spans = (p) => history.owners(group.id, topic, p);
     const row = roomy() ? 27 : 21;
     canvas.style.height = `${ownersHeight(rows.length, row)}px`;
-    if (canvas.offsetParent) drawOwners(canvas, { rows, spans, hue: group.hue, now, row });
+    if (canvas.offsetParent) drawOwners(canvas, { rows, spans, since: history.began, hue: group.hue, now, row });
     if (!canvas.nextElementSibling.hidden) twin(ownersTwin(rows, spans, now), t);
   };
 }
@@ -60,7 +60,7 @@ function people(list, { model, group, topic }, history) {
 }
 
 function owned(member, topic) {
-  const here = (member.assigned[topic] ?? []).map((p) => `P${p}`).join(" ");
+  const here = (member.assigned[topic] ?? []).toSorted((a, b) => a - b).map((p) => `P${p}`).join(" ");
   const elsewhere = Object.keys(member.assigned).filter((name) => name !== topic).length;
   return [here || (elsewhere ? "" : "owns nothing"), elsewhere ? `and ${plural(elsewhere, "other topic")}` : ""]
     .filter(Boolean).join(" ");

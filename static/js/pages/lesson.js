@@ -43,9 +43,17 @@ function panelChanged() {
   const panel = slot.querySelector("#sandbox-panel");
   const id = panel?.dataset.sandbox ?? "";
   const alive = id !== "" && ALIVE.has(panel.dataset.state);
+  if (panel?.dataset.word) chip(panel.dataset);
   if (id !== sandbox) attach(id);
   if (stage.dataset.mode !== (alive ? "board" : "panel")) show(alive);
   workspace.attach(alive ? id : "", id && address("workspace", id));
+}
+
+function chip({ mark, word, idle }) {
+  $("#chip-mark").className = `state ${mark}`;
+  say($("#chip-state"), word);
+  say($("#chip-idle"), idle);
+  $("#chip-idle").hidden = !idle;
 }
 
 function attach(id) {
@@ -112,6 +120,7 @@ function status() {
   const live = $("#when .is-live");
   live.classList.toggle("off", Boolean(sentence));
   say(live.lastElementChild, sentence ? "not live" : "live");
+  if (!model.t || stage.dataset.mode === "panel") say($("#mini b"), $("#chip-state")?.textContent ?? "");
   numbers(model.t && stage.dataset.mode === "board" ? board.about().model : null, board.about());
 }
 
@@ -123,6 +132,11 @@ async function openFile(button) {
   stage.scrollIntoView({ block: "nearest", behavior: still() ? "auto" : "smooth" });
   slot.querySelector("button")?.focus({ preventScroll: true });
 }
+
+/** Without a cluster the panel is on the plate already: the chip leads there. */
+$("#chip").addEventListener("click", () => {
+  if (stage.dataset.mode === "panel") stage.scrollIntoView({ behavior: still() ? "auto" : "smooth" });
+});
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest?.("[data-do], [data-see]");

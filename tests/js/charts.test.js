@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { STEPS, step, windowOf } from "../../static/js/charts/heat.js";
+import { lanesHeight } from "../../static/js/charts/lanes.js";
+import { hexLines, readable } from "../../static/js/charts/record.js";
+import { heatTwin, lanesTwin, ownersTwin } from "../../static/js/charts/twin.js";
+import { plural, size, span } from "../../static/js/ink.js";
+import { sentence } from "../../static/js/lenses/lag.js";
+import { moved } from "../../static/js/pick.js";
+import { laneRows } from "../../static/js/rows.js";
+import { skyline } from "../../static/js/time.js";
+import { arranged, first, resolve } from "../../static/js/workspace.js";
+import { model } from "./scene.js";
+
+const rows = laneRows(model(), "orders", "audit");
+
+test("lag has six depths; none to do is the first", () => {
+  assert.deepEqual([0, 1, 2, 3, 9, 10, 49, 50, 249, 250, 1e6].map(step), [0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]);
+  assert.equal(STEPS.length, 5);
+});
+
+test("the heatmap starts with a minute and grows to ten", () => {
+  assert.equal(windowOf([], 1e6), 60_000);
+  assert.equal(windowOf([{ t: 1e6 - 150_000 }], 1e6), 180_000);
+  assert.equal(windowOf([{ t: 0 }], 1e7), 600_000);
+});
+
+test("lanes get 41 pixels each while there is room, never less than 28, and no more than 24 are drawn", () => {
+  assert.equal(lanesHeight(3), 24 + 3 * 41 + 6);
+  assert.equal(lanesHeight(12, 300), 24 + 12 * 28 + 6);
+  assert.equal(lanesHeight(400, 300), lanesHeight(24, 300));
+  assert.equal(lanesHeight(0), lanesHeight(1));
+});
+
+test("the twin of the lanes says every number of the picture", () => {
+  const [head, lines] = lanesTwin(rows, "orders", "audit");
+  assert.equal(head.length, 7);
+  assert.deepEqual(lines[0], ["P0", "client-m1", "0", "10", "7", "3", "9.0 s"]);
+  assert.deepEqual(lines[2], ["P2", "client-m2", "0", "0", "no commit yet", "unknown", "unknown"]);
+  assert.deepEqual(lanesTwin(rows, "orders", null)[1][0], ["P0", "0", "10", "broker 1"]);
+});
+
+test("the twins of owners and lag name what they do not know", () => {
+  const [, owners] = ownersTwin(rows, () => [], 10_000);
+  assert.deepEqual(owners[0], ["P0", "client-m1", "–", "none"]);
+  const [, lags] = heatTwin(rows, [{ t: 1, lags: [3, null, null] }, { t: 2, lags: [9, 4, null] }]);
+  assert.deepEqual(lags, [["P0", "3", "9", "3"], ["P1", "4", "4", "4"], ["P2", "no commit yet", "–", "–"]]);
+});
+
+test("lag is said in a sentence a person would say", () => {
+  assert.equal(sentence("audit", rows),
+    "audit is 7 records behind, furthest on P1 (4). On 1 partition it has not committed yet.");
+  assert.equal(sentence("audit", rows.map((row) => ({ ...row, lag: 0 }))), "audit has caught up.");
+  assert.equal(sentence("audit", rows.map((row) => ({ ...row, lag: null }))), "audit has not committed on this topic yet.");
+});
+
+test("a value is shown as what it is: JSON, text, bytes or a tombstone", () => {
+  assert.deepEqual(readable('{"a":1}', false, false), { kind: "JSON", text: '{\n  "a": 1\n}' });
+  assert.deepEqual(readable("<img src=x>", false, false), { kind: "text", text: "<img src=x>" });
+  assert.deepEqual(readable('{"a":', false, true), { kind: "text, cut", text: '{"a":' });
+  assert.deepEqual(readable(null, false, false), { kind: "null, a tombstone", text: "" });
+  assert.equal(readable("0000000007ff", true, false).kind, "binary, perhaps framed with schema id 7");
+  assert.equal(readable("\u202etxt.exe", false, false).text, "\\u202etxt.exe");
+  assert.equal(readable('{"a":"\u202e"}', false, false).text, '{\n  "a": "\\u202e"\n}');
+});
+
+test("bytes are sixteen to a line, with the letters they would be", () => {
+  assert.equal(hexLines("48692100ff"), `0000  48 69 21 00 ff${" ".repeat(33)}  Hi!··`);
+  assert.equal(hexLines("00".repeat(17)).split("\n").length, 2);
+});
+
+test("arrow keys stay inside the log and skip empty lanes", () => {
+  const scene = { rows };
+  assert.deepEqual(moved("ArrowLeft", null, scene), { p: 0, o: 8 });
+  assert.deepEqual(moved("ArrowRight", { p: 0, o: 9 }, scene), { p: 0, o: 9 });
+  assert.deepEqual(moved("ArrowDown", { p: 0, o: 2 }, scene), { p: 1, o: 5 });
+  assert.deepEqual(moved("ArrowDown", { p: 1, o: 8 }, scene), { p: 1, o: 8 });
+  assert.deepEqual(moved("Home", { p: 1, o: 8 }, scene), { p: 1, o: 5 });
+  assert.equal(moved("Tab", { p: 1, o: 8 }, scene), null);
+  assert.equal(moved("Enter", null, { rows: [] }), null);
+});
+
+test("the skyline counts what the log grew by, never what it lost", () => {
+  const at = (t, end) => ({ t, model: { topics: { a: { partitions: [{ p: 0, start: 0, end, leader: 1 }] } } } });
+  assert.deepEqual(skyline([at(0, 0), at(600, 5), at(700, 6), at(1_200, 2)], "a", 1_500),
+    [{ ago: 1_000, grown: 6 }]);
+});
+
+test("a lesson's own files come first, programs before others, and what is shown is always a tab", () => {
+  const files = ["a/lab.json", "a/producer.py", "a/audit.py", "b/other.py", "kafka.properties"];
+  assert.deepEqual(arranged(files, ["a"], null).near, ["a/audit.py", "a/producer.py", "a/lab.json"]);
+  assert.ok(arranged(files, ["a"], "kafka.properties").near.includes("kafka.properties"));
+  assert.deepEqual(arranged(files, ["a"], null).far, ["b/other.py", "kafka.properties"]);
+  assert.equal(first(files, ["nothing"]), "a/audit.py");
+});
+
+test("a file named in the text is the lab's own file of that name", () => {
+  const files = ["a/producer.py", "b/producer.py"];
+  assert.equal(resolve("producer.py", files, ["b"]), "b/producer.py");
+  assert.equal(resolve("a/producer.py", files, ["b"]), "a/producer.py");
+  assert.equal(resolve("missing.py", files, ["b"]), null);
+});
+
+test("numbers are written for people", () => {
+  assert.equal(plural(1, "record"), "1 record");
+  assert.equal(plural(2_400, "record"), "2,400 records");
+  assert.equal(size(2_048), "2.0 KiB");
+  assert.equal(span(1_234), "1.2 s");
+  assert.equal(span(180_000), "3 min");
+});

@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { mock, test } from "node:test";
+import { chosen, copyOf } from "../../static/js/panes.js";
+import { Programs, followPrograms, markOf, outcome } from "../../static/js/programs.js";
+
+const run = (program_id, more = {}) => ({
+  program_id, path: "lab/audit.py", args: [], label: "", started_at: Number(program_id.slice(1)), ended_at: null,
+  exit_code: null, signal: null, reason: "", ...more,
+});
+const ended = (id, more) => run(id, { ended_at: 99, exit_code: 0, ...more });
+const event = (kind, seq, program, more = {}) => ({ kind, seq, program, text: "", run: null, ...more });
+
+test("how a run ended is said in words", () => {
+  assert.equal(outcome(run("p1")), "running");
+  assert.equal(outcome(ended("p1")), "finished");
+  assert.equal(outcome(ended("p1", { exit_code: 3 })), "exit code 3");
+  assert.equal(outcome(ended("p1", { exit_code: null, signal: 9, reason: "killed" })), "killed by you");
+  assert.equal(outcome(ended("p1", { exit_code: null, signal: 11 })), "ended by SIGSEGV");
+  assert.match(outcome(ended("p1", { signal: 9, reason: "memory" })), /memory/);
+  assert.deepEqual([run("p1"), ended("p1"), ended("p1", { exit_code: 1 })].map(markOf), ["ok", "none", "bad"]);
+});
+
+test("an event that was seen is not shown again after a cut", () => {
+  const programs = new Programs();
+  assert.equal(programs.take(event("start", 1, "p1", { run: run("p1") })), true);
+  assert.equal(programs.take(event("output", 2, "p1", { text: "a" })), true);
+  assert.equal(programs.take(event("output", 2, "p1", { text: "a" })), false);
+  assert.equal(programs.seq, 2);
+  assert.equal(programs.running.length, 1);
+  programs.take(event("exit", 3, "p1", { run: ended("p1") }));
+  assert.equal(programs.running.length, 0);
+});
+
+test("a host that counts anew is followed from its new program on", () => {
+  const programs = new Programs();
+  programs.take(event("start", 40, "p1", { run: run("p1") }));
+  assert.equal(programs.take(event("start", 1, "p2", { run: run("p2") })), true);
+  assert.equal(programs.take(event("output", 2, "p2", { text: "x" })), true);
+});
+
+test("running programs keep their pane before finished ones, closed ones stay away", () => {
+  const runs = [ended("p1"), run("p2"), ended("p3"), ended("p4"), ended("p5"), run("p6")];
+  assert.deepEqual(chosen(runs, new Set()).map((one) => one.program_id), ["p2", "p4", "p5", "p6"]);
+  assert.deepEqual(chosen(runs, new Set(["p5"])).map((one) => one.program_id), ["p2", "p3", "p4", "p6"]);
+  const five = ["p1", "p2", "p3", "p4", "p5"].map((id) => run(id));
+  assert.deepEqual(chosen(five, new Set()).map((one) => one.program_id), ["p2", "p3", "p4", "p5"]);
+});
+
+test("copies of one program are counted while they run together", () => {
+  const all = [run("p1"), ended("p2"), run("p3"), run("p4", { path: "lab/producer.py" })];
+  assert.equal(copyOf(all[2], all), "copy 2 of 2");
+  assert.equal(copyOf(all[3], all), "");
+  assert.equal(copyOf(all[1], all), "");
+});
+
+class ScriptedSocket {
+  static opened = [];
+  constructor() { this.readyState = 0; this.sent = []; ScriptedSocket.opened.push(this); }
+  send(text) { this.sent.push(JSON.parse(text)); }
+  close() { this.readyState = 3; }
+  accept() { this.readyState = 1; this.onopen(); }
+  say(frame) { this.onmessage({ data: JSON.stringify(frame) }); }
+  cut(code) { this.readyState = 3; this.onclose({ code }); }
+}
+
+function followed(t) {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  t.after(() => mock.timers.reset());
+  ScriptedSocket.opened = [];
+  const seen = { text: "", errors: [], links: [] };
+  const link = followPrograms({
+    url: "/ws/workspace/x/", Socket: ScriptedSocket, chance: () => 1, onRuns: () => {},
+    onEvent: ({ text }) => { seen.text += text; }, onError: (sentence) => seen.errors.push(sentence),
+    onLink: (live, sentence) => seen.links.push([live, sentence]),
+  });
+  t.after(() => link.close());
+  return { seen, link, last: () => ScriptedSocket.opened.at(-1) };
+}
+
+test("after a cut the output goes on where it was", (t) => {
+  const { seen, last } = followed(t);
+  last().accept();
+  assert.deepEqual(last().sent, [{ op: "follow", after: 0 }]);
+  last().say(event("start", 1, "p1", { run: run("p1") }));
+  last().say(event("output", 2, "p1", { text: "one " }));
+  last().cut(1006);
+  mock.timers.tick(500);
+  last().accept();
+  assert.deepEqual(last().sent, [{ op: "follow", after: 2 }]);
+  last().say(event("output", 2, "p1", { text: "one " }));
+  last().say(event("output", 3, "p1", { text: "two" }));
+  assert.equal(seen.text, "one two");
+});
+
+test("a press while the connection is down is answered with a sentence, not lost in silence", (t) => {
+  const { seen, link } = followed(t);
+  link.run("lab/a.py");
+  assert.match(seen.errors[0], /once more/);
+});
+
+test("an error of the server comes through as its sentence", (t) => {
+  const { seen, last, link } = followed(t);
+  last().accept();
+  link.stop("p1");
+  last().say({ kind: "error", op: "stop", sentence: "It has ended already." });
+  assert.deepEqual(seen.errors, ["It has ended already."]);
+});
