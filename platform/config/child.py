@@ -32,6 +32,7 @@ class Program:
 
     ready:   asked again and again after the start until it says yes; does not raise.
     grace_s: how long a SIGTERM may take before the SIGKILL.
+    shown:   whether its warnings appear on the console; its log has them anyway.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Program:
     cwd: Path = Path("/")
     ready: Ready = at_once
     grace_s: float = 10
+    shown: bool = True
 
 
 class Child:
@@ -123,7 +125,7 @@ class Child:
         """Keep the last lines; show the alarming ones on the console, but never a flood of them."""
         if line:
             self._tail = [*self._tail[-19:], line]
-        if not _WORTH_SHOWING.search(line):
+        if not self.program.shown or not _WORTH_SHOWING.search(line):
             return
         now = time.monotonic()
         self._shown = [at for at in self._shown if now - at < 10]

@@ -76,12 +76,12 @@ class Supervisor:
                 await self._until_ready(program)
             if self._stopping.is_set():
                 return
+            self._keepers += [asyncio.create_task(self._keep(program)) for program in group]
 
     async def _start(self, program: Program) -> None:
         child = Child(program, self._log_dir, self._say)
         self._children[program.name] = child
         await child.start()
-        self._keepers.append(asyncio.create_task(self._keep(program)))
 
     async def _until_ready(self, program: Program) -> None:
         """Wait for its yes; a process that ends before, or never answers, stops the whole start."""

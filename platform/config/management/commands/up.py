@@ -9,7 +9,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management import call_command
+from django.core.checks import run_checks
 from django.core.management.base import BaseCommand
 
 from config import paths, processes
@@ -50,8 +50,8 @@ class Command(BaseCommand):
 
     def _up(self, *, began: float) -> None:
         ground.check_port(settings.BIND, settings.PORT)
+        _check_settings()
         people = set_up(Progress())
-        call_command("check", stdout=self.stdout)
         supervisor = Supervisor(
             processes.groups(),
             log_dir=paths.LOG_DIR,
@@ -82,3 +82,10 @@ class Command(BaseCommand):
     def _leave(self, sentence: str, next_step: str) -> None:
         self.stderr.write(f"\n{sentence}\n{next_step}")
         sys.exit(1)
+
+
+def _check_settings() -> None:
+    """Django's system checks and ours; the first serious one is reason enough not to start."""
+    for found in run_checks():
+        if found.is_serious():
+            raise SetupFault(found.msg, found.hint or "Mend that setting, then run the same command again.")
