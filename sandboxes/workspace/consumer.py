@@ -192,7 +192,7 @@ def _parse(text: str | None) -> dict[str, Any] | None:
         return None
     try:
         asked = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return asked if isinstance(asked, dict) and isinstance(asked.get("op"), str) else None
 

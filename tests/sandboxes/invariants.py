@@ -1,4 +1,4 @@
-"""What must hold after every fault test (I1-I3, I7, I11): rows against each other and against what is there."""
+"""What must hold after every fault test (I1-I3, I7, I11): rows among themselves, and what is really there."""
 
 from itertools import pairwise
 from uuid import UUID
