@@ -63,36 +63,42 @@ const VALUES = {
     ownersOf(model.groups[group], topic).get(Number(partition ?? 0))?.client ?? "nobody",
 };
 
-/** @param {ParentNode} root @returns {(model: object|null, board: object) => void} null: nothing is known now */
+/** @returns {(model: object|null, board: object) => void} null: nothing is known now */
 export function liveValues(root) {
-  const nodes = [...root.querySelectorAll("[data-live]")];
   return (model, board) => {
-    for (const node of nodes) {
+    for (const node of root.querySelectorAll("[data-live]")) {
       say(node, model ? liveWords(node.dataset, model, board) : UNKNOWN);
       node.classList.toggle("unknown", node.textContent === UNKNOWN);
     }
   };
 }
 
-/** Key words in the text are buttons: press one and the board follows that key. */
+/**
+ * Key words in the text are buttons: press one and the board follows that key. Fragments come and go, so presses are
+ * heard on the root, and `dress` is called again for what is new.
+ */
 export function keyWords(root, look, ink) {
-  const words = [...root.querySelectorAll(".key[data-key]")];
-  for (const node of words) {
-    node.classList.add(`k${ink(node.dataset.key)}`);
-    node.tabIndex = 0;
-    node.setAttribute("role", "button");
-    const follow = () => look.set({ pin: look.pin === node.dataset.key ? null : node.dataset.key });
-    node.addEventListener("click", follow);
-    node.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" && event.key !== " ") return;
-      event.preventDefault();
-      follow();
-    });
+  const follow = (node) => look.set({ pin: look.pin === node.dataset.key ? null : node.dataset.key });
+  const keyOf = (target) => target.closest?.(".key[data-key]");
+
+  function dress() {
+    for (const node of root.querySelectorAll(".key[data-key]")) {
+      node.classList.add(`k${ink(node.dataset.key)}`);
+      node.tabIndex = 0;
+      node.setAttribute("role", "button");
+      node.setAttribute("aria-pressed", String(node.dataset.key === look.pin));
+    }
   }
-  const mark = () => words.forEach((node) =>
-    node.setAttribute("aria-pressed", String(node.dataset.key === look.pin)));
-  look.onChange(mark);
-  mark();
+
+  root.addEventListener("click", ({ target }) => keyOf(target) && follow(keyOf(target)));
+  root.addEventListener("keydown", (event) => {
+    if (!keyOf(event.target) || (event.key !== "Enter" && event.key !== " ")) return;
+    event.preventDefault();
+    follow(keyOf(event.target));
+  });
+  look.onChange(dress);
+  dress();
+  return dress;
 }
 
 /**

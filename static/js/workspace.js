@@ -14,12 +14,14 @@ const SHOWN_TABS = 5;
 
 /**
  * @param {HTMLElement} root the .work element; data-editor: address of the editor's bundle, data-folders: folders of
- *   this lesson's labs, data-sandbox is given to `attach`
+ *   this lesson's labs, data-programs: their programs in order
  * @param {{stage: HTMLElement}} parts
  */
 export function createWorkspace(root, { stage }) {
   const $ = (selector) => root.querySelector(selector);
-  const folders = (root.dataset.folders ?? "").split(" ").filter(Boolean);
+  const words = (list) => (list ?? "").split(" ").filter(Boolean);
+  const folders = words(root.dataset.folders);
+  const programs = words(root.dataset.programs);
   const panes = createPanes($(".outs"), { stop: (id) => link?.stop(id), kill: (id) => link?.kill(id) });
   let link = null;
   let saves = null;
@@ -42,7 +44,7 @@ export function createWorkspace(root, { stage }) {
   async function ready() {
     editor ??= await loadEditor();
     if (!files.length) await refresh();
-    if (!shown && files.length) await show(first(files, folders));
+    if (!shown && files.length) await show(first(files, folders, programs));
   }
 
   async function loadEditor() {
@@ -168,7 +170,7 @@ export function createWorkspace(root, { stage }) {
     if (!saves.files.has(path) || !files.includes(path)) return;
     const stored = await readFile(path).catch(() => null);
     if (stored) saves.refresh(path, stored);
-    if (!shown && files.length) await show(first(files, folders));
+    if (!shown && files.length) await show(first(files, folders, programs));
   }
 
   /** Open one file, as a button in the text asks. @param {string} name a path, or a file of this lesson's labs */
@@ -214,9 +216,9 @@ export function arranged(files, folders, shown) {
   return { near, far: files.filter((path) => !near.includes(path)) };
 }
 
-/** Which file a workspace opens with. */
-export function first(files, folders) {
-  return arranged(files, folders, null).near[0];
+/** Which file a workspace opens with: the first program of the first lab that is there. */
+export function first(files, folders, programs = []) {
+  return programs.find((path) => files.includes(path)) ?? arranged(files, folders, null).near[0];
 }
 
 /** `producer.py` in the text means the lab's own producer.py. @returns {string|null} */

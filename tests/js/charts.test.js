@@ -92,6 +92,7 @@ test("a lesson's own files come first, programs before others, and what is shown
   assert.ok(arranged(files, ["a"], "kafka.properties").near.includes("kafka.properties"));
   assert.deepEqual(arranged(files, ["a"], null).far, ["b/other.py", "kafka.properties"]);
   assert.equal(first(files, ["nothing"]), "a/audit.py");
+  assert.equal(first(files, ["a"], ["c/x.py", "a/producer.py"]), "a/producer.py");
 });
 
 test("a file named in the text is the lab's own file of that name", () => {

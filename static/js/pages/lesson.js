@@ -25,7 +25,8 @@ const slot = $("#panel-slot");
 const ink = inkPot();
 const look = new Look({ topics: (stage.dataset.topics ?? "").split(" ").filter(Boolean) });
 const history = new History();
-keyWords(document, look, ink);
+const dress = keyWords(document, look, ink);
+document.addEventListener("htmx:afterSettle", dress);
 const board = createBoard($("#live"), { look, history, ink, letter: letterCase() });
 const workspace = createWorkspace($("#work"), { stage });
 const deck = createDeck($("#deck"), $("#break"));
@@ -72,6 +73,7 @@ function show(alive) {
   else slot.removeAttribute("popover");
   slot.classList.toggle("pop", alive);
   dispatchEvent(new Event("resize"));
+  document.body.dispatchEvent(new CustomEvent("lab:changed"));
 }
 
 function frame(received) {
