@@ -25,7 +25,9 @@ ANSWER_S = 1.0
 class Cluster:
     """Knows who leads what as of the last `refresh`. One per sandbox; `close` it."""
 
-    def __init__(self, bootstrap: Sequence[Address], credentials: Credentials | None, cluster_id: str = "") -> None:
+    def __init__(
+        self, bootstrap: Sequence[Address], credentials: Credentials | None, cluster_id: str = ""
+    ) -> None:
         self._bootstrap = tuple(bootstrap)
         self._credentials = credentials
         self._cluster_id = cluster_id
@@ -108,7 +110,7 @@ def _leaders(meta: ClusterMeta) -> Mapping[str, tuple[object, ...]]:
 
 
 def addresses(bootstrap_servers: str) -> list[Address]:
-    """"host:port,host:port" as pairs; entries that are none are left out."""
+    """Host and port of each entry of "host:port,host:port"; entries that are none are left out."""
     found = []
     for entry in bootstrap_servers.split(","):
         host, _, port = entry.strip().rpartition(":")

@@ -1,6 +1,7 @@
 """What the records of __consumer_offsets mean: commits, and every step of a group's life. Pure.
 
-Layouts: common/message/*.json in the group coordinator's jar of Kafka 4.3.1. A key starts with its kind; a value
+Layouts: common/message/*.json in the group coordinator's jar of Kafka 4.3.1. A key starts with its kind; a
+value
 with its version. What is not known comes back as Undecoded: said once, never guessed, never fatal.
 """
 
@@ -97,7 +98,9 @@ class Undecoded:
     version: int
 
 
-Decoded = Commit | ClassicGroup | GroupEpoch | MemberJoined | TargetEpoch | MemberAssignment | Planned | Undecoded
+Decoded = (
+    Commit | ClassicGroup | GroupEpoch | MemberJoined | TargetEpoch | MemberAssignment | Planned | Undecoded
+)
 
 
 def decode(key: bytes | None, value: bytes | None) -> Decoded:
@@ -108,7 +111,9 @@ def decode(key: bytes | None, value: bytes | None) -> Decoded:
     if key is None or entry is None or (value is not None and version not in entry[0]):
         return Undecoded(kind, version)
     try:
-        return entry[1](Reader(key, _KIND_BYTES), version, None if value is None else Reader(value, _KIND_BYTES))
+        return entry[1](
+            Reader(key, _KIND_BYTES), version, None if value is None else Reader(value, _KIND_BYTES)
+        )
     except (CorruptAnswer, UnicodeDecodeError):
         return Undecoded(kind, version)
 
@@ -128,22 +133,28 @@ def _classic(key: Reader, version: int, value: Reader | None) -> ClassicGroup:
     if value is None:
         return ClassicGroup(group, -1, "", None)
     flexible = version >= _FLEXIBLE_CLASSIC
-    text, maybe = (Reader.string, Reader.maybe_string) if flexible else (Reader.old_string, Reader.old_maybe_string)
+    text, maybe = (
+        (Reader.string, Reader.maybe_string) if flexible else (Reader.old_string, Reader.old_maybe_string)
+    )
     kind, generation = text(value), value.i32()
     maybe(value), maybe(value)  # protocol, leader
-    if version >= 2:  # noqa: PLR2004 - the version that added the time of the last change
+    if version >= 2:
         value.i64()
     member = _classic_member(version, kind == "consumer")
-    return ClassicGroup(group, generation, kind, tuple(value.array(member) if flexible else value.old_array(member)))
+    return ClassicGroup(
+        group, generation, kind, tuple(value.array(member) if flexible else value.old_array(member))
+    )
 
 
 def _classic_member(version: int, is_consumer: bool) -> Callable[[Reader], ClassicMember]:
     flexible = version >= _FLEXIBLE_CLASSIC
-    text, maybe = (Reader.string, Reader.maybe_string) if flexible else (Reader.old_string, Reader.old_maybe_string)
+    text, maybe = (
+        (Reader.string, Reader.maybe_string) if flexible else (Reader.old_string, Reader.old_maybe_string)
+    )
 
     def read(r: Reader) -> ClassicMember:
         member = text(r)
-        if version >= 3:  # noqa: PLR2004 - static members came with it
+        if version >= 3:
             maybe(r)
         client, host = text(r), text(r)
         if version >= 1:
@@ -184,7 +195,10 @@ def _current(key: Reader, version: int, value: Reader | None) -> MemberAssignmen
     epoch, _, state = value.i32(), value.i32(), value.i8()
     assigned, pending = dict(value.array(_by_id)), dict(value.array(_by_id))
     # Until a member has confirmed giving a partition up it still reads it.
-    held = {topic: tuple(sorted({*assigned.get(topic, ()), *pending.get(topic, ())})) for topic in assigned | pending}
+    held = {
+        topic: tuple(sorted({*assigned.get(topic, ()), *pending.get(topic, ())}))
+        for topic in assigned | pending
+    }
     return MemberAssignment(group, member, epoch, state, held)
 
 

@@ -28,7 +28,9 @@ def patches(old: Snapshot, new: Snapshot) -> list[Patch]:
 
 
 def events(old: Snapshot, new: Snapshot) -> list[Event]:
-    """What happened between the two, in the order in which it is told. No time stamps: the caller knows the time."""
+    """What happened between the two, in the order in which it is told. No time stamps: the caller knows the
+    time.
+    """
     told = list(_broker_events(old, new))
     if old.knows_topics:
         told += _topic_events(old.topics, new.topics)
@@ -38,7 +40,9 @@ def events(old: Snapshot, new: Snapshot) -> list[Event]:
 
 
 def apply(state: dict[str, Any], found: list[Patch]) -> None:
-    """Set patches on a JSON state in place, as a browser does; for tests and for merging what a slow viewer gets."""
+    """Set patches on a JSON state in place, as a browser does; for tests and for merging what a slow viewer
+    gets.
+    """
     for path, value in found:
         *parents, last = path
         at: Any = state
@@ -125,16 +129,20 @@ def _inside_group(path: Path, old: Group, new: Group) -> Iterator[Patch]:
 
 def _broker_events(old: Snapshot, new: Snapshot) -> Iterator[Event]:
     if (old.broker.ok, old.broker.sentence) != (new.broker.ok, new.broker.sentence):
-        yield {"kind": "broker", "ok": new.broker.ok, "sentence": new.broker.sentence or "The broker answers again."}
+        yield {
+            "kind": "broker",
+            "ok": new.broker.ok,
+            "sentence": new.broker.sentence or "The broker answers again.",
+        }
 
 
 def _topic_events(old: Mapping[str, Topic], new: Mapping[str, Topic]) -> Iterator[Event]:
     for name, before, topic in _changed(old, new):
         if before is not None and (topic is None or before.topic_id != topic.topic_id):
             yield {"kind": "topic_deleted", "topic": name, "sentence": f"Topic {name} was deleted."}
-            before = None
         if topic is not None:
-            yield from _created(name, topic) if before is None else _inside_topic_events(name, before, topic)
+            is_new = before is None or before.topic_id != topic.topic_id
+            yield from _created(name, topic) if is_new else _inside_topic_events(name, before, topic)
 
 
 def _created(name: str, topic: Topic) -> Iterator[Event]:
@@ -146,11 +154,23 @@ def _created(name: str, topic: Topic) -> Iterator[Event]:
 def _inside_topic_events(name: str, old: Topic, new: Topic) -> Iterator[Event]:
     if len(new.partitions) > len(old.partitions):
         sentence = f"Topic {name} now has {len(new.partitions)} partitions."
-        yield {"kind": "partitions_added", "topic": name, "partitions": len(new.partitions), "sentence": sentence}
+        yield {
+            "kind": "partitions_added",
+            "topic": name,
+            "partitions": len(new.partitions),
+            "sentence": sentence,
+        }
     for index, (before, now) in enumerate(zip(old.partitions, new.partitions, strict=False)):
         if before.leader != now.leader:
             where = f"is led by broker {now.leader}" if now.leader >= 0 else "has no leader"
-            yield {"kind": "leader", "topic": name, "p": index, "from": before.leader, "to": now.leader, "sentence": f"{name}-{index} {where}."}
+            yield {
+                "kind": "leader",
+                "topic": name,
+                "p": index,
+                "from": before.leader,
+                "to": now.leader,
+                "sentence": f"{name}-{index} {where}.",
+            }
 
 
 def _group_events(old: Mapping[str, Group], new: Mapping[str, Group]) -> Iterator[Event]:
@@ -194,20 +214,30 @@ def _member_events(group: str, old: Mapping[str, Member], new: Mapping[str, Memb
         yield from _assignment(about, before.assigned if before else {}, member.assigned)
 
 
-def _assignment(about: Mapping[str, str], old: Mapping[str, tuple[int, ...]], new: Mapping[str, tuple[int, ...]]) -> Iterator[Event]:
+def _assignment(
+    about: Mapping[str, str], old: Mapping[str, tuple[int, ...]], new: Mapping[str, tuple[int, ...]]
+) -> Iterator[Event]:
     gained, lost = _without(new, old), _without(old, new)
     if gained or lost:
-        sentence = f"{about['client']} now reads {_named(new)}." if new else f"{about['client']} now reads nothing."
+        sentence = (
+            f"{about['client']} now reads {_named(new)}." if new else f"{about['client']} now reads nothing."
+        )
         yield {"kind": "assignment", **about, "gained": gained, "lost": lost, "sentence": sentence}
 
 
-def _without(some: Mapping[str, tuple[int, ...]], others: Mapping[str, tuple[int, ...]]) -> dict[str, list[int]]:
-    left = {topic: [p for p in partitions if p not in others.get(topic, ())] for topic, partitions in some.items()}
+def _without(
+    some: Mapping[str, tuple[int, ...]], others: Mapping[str, tuple[int, ...]]
+) -> dict[str, list[int]]:
+    left = {
+        topic: [p for p in partitions if p not in others.get(topic, ())] for topic, partitions in some.items()
+    }
     return {topic: partitions for topic, partitions in left.items() if partitions}
 
 
 def _named(assigned: Mapping[str, tuple[int, ...]]) -> str:
-    return "; ".join(f"{topic} {', '.join(map(str, partitions))}" for topic, partitions in sorted(assigned.items()))
+    return "; ".join(
+        f"{topic} {', '.join(map(str, partitions))}" for topic, partitions in sorted(assigned.items())
+    )
 
 
 def _rewinds(name: str, old: Group, new: Group) -> Iterator[Event]:
@@ -216,7 +246,15 @@ def _rewinds(name: str, old: Group, new: Group) -> Iterator[Event]:
             was = (before or {}).get(partition, -1)
             if offset < was:
                 sentence = f"{name} was set back on {topic}-{partition}, from offset {was} to {offset}."
-                yield {"kind": "rewind", "group": name, "topic": topic, "p": partition, "from": was, "to": offset, "sentence": sentence}
+                yield {
+                    "kind": "rewind",
+                    "group": name,
+                    "topic": topic,
+                    "p": partition,
+                    "from": was,
+                    "to": offset,
+                    "sentence": sentence,
+                }
 
 
 def _plural(word: str, count: int) -> str:

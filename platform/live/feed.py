@@ -35,7 +35,7 @@ _SCAN_COUNT = 500
 
 _LANES = tuple(Lane)
 _HEAD = struct.Struct(">BQQHHII")  # lane, sequence, t; lengths of epoch, topic, frame, lean frame
-BEAT = b"\xff"
+_BEAT = b"\xff"
 
 _WATCH = """
 local now = redis.call('TIME')
@@ -71,12 +71,12 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1], KEYS[2]
 
 _PUBLISH = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-for i = 7, #ARGV do redis.call('RPUSH', KEYS[2], ARGV[i]) end
+for i = 8, #ARGV do redis.call('RPUSH', KEYS[2], ARGV[i]) end
 if tonumber(ARGV[3]) > 0 then redis.call('LTRIM', KEYS[2], ARGV[3], -1) end
 if ARGV[4] ~= '' then redis.call('SET', KEYS[3], ARGV[4], 'EX', ARGV[2]) end
 redis.call('EXPIRE', KEYS[2], ARGV[2])
-for i = 7, #ARGV do redis.call('PUBLISH', ARGV[5], ARGV[i]) end
-if ARGV[4] ~= '' and #ARGV < 7 then redis.call('PUBLISH', ARGV[5], '\\255') end
+for i = 8, #ARGV do redis.call('PUBLISH', ARGV[5], ARGV[i]) end
+if ARGV[7] ~= '' then redis.call('PUBLISH', ARGV[5], ARGV[7]) end
 if ARGV[6] ~= '' then redis.call('PUBLISH', ARGV[6], '{}') end
 return 1
 """
@@ -150,13 +150,17 @@ class Feed:
     # -- Sampling ------------------------------------------------------------------------------------------
 
     async def claim(self, hex_id: str, token: str) -> int:
-        """Become the one sampler of a sandbox: the fencing number, 0 when another is. Forgets the last one's frames."""
+        """Become the one sampler of a sandbox: the fencing number, 0 when another is. Forgets the last
+        one's frames.
+        """
         return int(await self._eval(_CLAIM, _keys(hex_id), [token, LEASE_MS]))
 
-    async def renew(self, hex_id: str, token: str) -> bool:
-        """Stay the sampler for 10 s more, and let viewers hear that all is well; False when another took over."""
-        channel = frames_channel(hex_id)
-        return bool(await self._eval(_RENEW, _keys(hex_id), [token, LEASE_MS, KEEP_S, channel, BEAT]))
+    async def renew(self, hex_id: str, token: str, epoch: str, seq: int) -> bool:
+        """Stay the sampler for 10 s more, and tell hubs where the sequence stands; False when another took
+        over.
+        """
+        arguments = [token, LEASE_MS, KEEP_S, frames_channel(hex_id), _packed_beat(epoch, seq)]
+        return bool(await self._eval(_RENEW, _keys(hex_id), arguments))
 
     async def release(self, hex_id: str, token: str) -> None:
         await self._eval(_RELEASE, _keys(hex_id), [token])
@@ -164,7 +168,8 @@ class Feed:
     async def publish(self, hex_id: str, token: str, output: Output) -> bool:
         """Frames to whoever listens and into the ring, in one step; False when the lease is another's."""
         changed = changed_channel(hex_id) if output.has_changed else ""
-        arguments = [token, KEEP_S, output.drop, output.snap, frames_channel(hex_id), changed]
+        beat = b"" if output.envelopes else _packed_beat(output.epoch, output.seq)
+        arguments = [token, KEEP_S, output.drop, output.snap, frames_channel(hex_id), changed, beat]
         return bool(await self._eval(_PUBLISH, _keys(hex_id), [*arguments, *map(packed, output.envelopes)]))
 
     # -- Following -----------------------------------------------------------------------------------------
@@ -188,6 +193,18 @@ class Feed:
         return await self.redis.register_script(script)(keys=list(keys), args=list(arguments))
 
 
+def _packed_beat(epoch: str, seq: int) -> bytes:
+    return _BEAT + f"{epoch} {seq}".encode()
+
+
+def unpacked_beat(data: bytes) -> tuple[str, int] | None:
+    """Epoch and sequence of a beat; None when it is an envelope."""
+    if not data.startswith(_BEAT):
+        return None
+    epoch, _, seq = data[1:].decode().partition(" ")
+    return epoch, int(seq)
+
+
 def packed(envelope: Envelope) -> bytes:
     """An envelope as bytes: a fixed head, then epoch, topic and the frames as they are."""
     epoch, topic = envelope.epoch.encode(), envelope.topic.encode()
@@ -203,4 +220,6 @@ def unpacked(data: bytes) -> Envelope:
         pieces.append(data[pos : pos + length])
         pos += length
     epoch, topic, frame, lean = pieces
-    return Envelope(epoch=epoch.decode(), seq=seq, t=t, lane=_LANES[lane], topic=topic.decode(), data=frame, lean=lean)
+    return Envelope(
+        epoch=epoch.decode(), seq=seq, t=t, lane=_LANES[lane], topic=topic.decode(), data=frame, lean=lean
+    )

@@ -1,6 +1,7 @@
 """One group, after one more record of __consumer_offsets or one more description of it. Pure.
 
-The states of a consumer group follow the broker's own rule (ConsumerGroup.maybeUpdateGroupState): no member is
+The states of a consumer group follow the broker's own rule (ConsumerGroup.maybeUpdateGroupState): no member
+is
 Empty, an epoch without a target is Assigning, a member behind its target is Reconciling, else Stable.
 """
 
@@ -9,7 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from live.decoders import ClassicGroup, Commit, Decoded, GroupEpoch, MemberAssignment, MemberJoined, TargetEpoch
+from live.decoders import (
+    ClassicGroup,
+    Commit,
+    Decoded,
+    GroupEpoch,
+    MemberAssignment,
+    MemberJoined,
+    TargetEpoch,
+)
 from live.snapshots import Group, Member
 from live.wire.requests import DescribedGroup
 
@@ -17,7 +26,9 @@ TopicName = Callable[[bytes], str | None]
 
 
 def fold(group: Group | None, record: Decoded, topic_name: TopicName) -> Group | None:
-    """The group after the record; None when it is gone. topic_name: name of a topic id, None when not known."""
+    """The group after the record; None when it is gone. topic_name: name of a topic id, None when not
+    known.
+    """
     if isinstance(record, Commit):
         return _commit(group, record)
     if isinstance(record, ClassicGroup):
@@ -36,18 +47,25 @@ def fold(group: Group | None, record: Decoded, topic_name: TopicName) -> Group |
 def described(group: Group | None, seen: DescribedGroup) -> Group:
     """The group as the broker describes it now, with the commits already known."""
     members = {
-        m.member: Member(id=m.member, client=m.client, host=m.host, assigned=dict(m.assigned), epoch=m.epoch) for m in seen.members
+        m.member: Member(id=m.member, client=m.client, host=m.host, assigned=dict(m.assigned), epoch=m.epoch)
+        for m in seen.members
     }
     base = group if group is not None and group.kind == seen.kind else Group(kind=seen.kind, state="")
     generation = seen.epoch if seen.kind == "consumer" else base.generation
-    return replace(base, state=seen.state, members=members, generation=generation, target=seen.assignment_epoch)
+    return replace(
+        base, state=seen.state, members=members, generation=generation, target=seen.assignment_epoch
+    )
 
 
 def _consumer(group: Group | None) -> Group:
     """The group to fold a KIP-848 record into: what came before it as classic is kept but for the members."""
     if group is None:
         return Group(kind="consumer", state="Empty")
-    return group if group.kind == "consumer" else replace(group, kind="consumer", members={}, generation=-1, target=-1)
+    return (
+        group
+        if group.kind == "consumer"
+        else replace(group, kind="consumer", members={}, generation=-1, target=-1)
+    )
 
 
 def _commit(group: Group | None, record: Commit) -> Group | None:
@@ -69,10 +87,15 @@ def _commit(group: Group | None, record: Commit) -> Group | None:
 def _classic(group: Group | None, record: ClassicGroup) -> Group | None:
     if record.members is None:  # also the tombstone that ends the classic life of an upgraded group
         return group if group is not None and group.kind == "consumer" else None
-    members = {m.member: Member(id=m.member, client=m.client, host=m.host, assigned=dict(m.assigned)) for m in record.members}
+    members = {
+        m.member: Member(id=m.member, client=m.client, host=m.host, assigned=dict(m.assigned))
+        for m in record.members
+    }
     state = "Stable" if members else "Empty"
     committed = group.committed if group else {}
-    return Group(kind="classic", state=state, generation=record.generation, members=members, committed=committed)
+    return Group(
+        kind="classic", state=state, generation=record.generation, members=members, committed=committed
+    )
 
 
 def _epoch(group: Group | None, record: GroupEpoch) -> Group | None:
@@ -101,7 +124,11 @@ def _assigned(group: Group, record: MemberAssignment, topic_name: TopicName) -> 
 
 
 def _by_name(assigned: Mapping[bytes, tuple[int, ...]], topic_name: TopicName) -> dict[str, tuple[int, ...]]:
-    return {name: partitions for topic_id, partitions in assigned.items() if partitions and (name := topic_name(topic_id))}
+    return {
+        name: partitions
+        for topic_id, partitions in assigned.items()
+        if partitions and (name := topic_name(topic_id))
+    }
 
 
 def _settle(group: Group) -> Group:

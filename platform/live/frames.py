@@ -1,7 +1,9 @@
 """What crosses the socket: one frozen dataclass per kind of frame, encoded to JSON once.
 
-Mirrored by static/js/frames.js; both sides decode the stories in tests/live/fixtures. Times (`t`) are ms since the
-epoch on the server's clock. `e` and `s` place a frame: the epoch is one life of a sampler, the sequence grows by
+Mirrored by static/js/frames.js; both sides decode the stories in tests/live/fixtures. Times (`t`) are ms
+since the
+epoch on the server's clock. `e` and `s` place a frame: the epoch is one life of a sampler, the sequence
+grows by
 one per frame over all lanes. Plain Python, nothing of Kafka or Django.
 """
 
@@ -34,7 +36,9 @@ LIMITS: Mapping[str, int] = {
 
 
 class Lane(StrEnum):
-    """state, events and records are sequenced and have a loss rule each; the rest is between one hub and one viewer."""
+    """state, events and records are sequenced and have a loss rule each; the rest is between one hub and
+    one viewer.
+    """
 
     STATE = "state"
     EVENTS = "events"
@@ -99,7 +103,8 @@ class Events:
 class Part:
     """The account of one partition in one records frame: offsets first..last, of which `seen` are records.
 
-    shown: previews in this frame; bytes: on the wire; markers: ends of transactions, which take an offset each.
+    shown: previews in this frame; bytes: on the wire; markers: ends of transactions, which take an offset
+    each.
     """
 
     p: int
@@ -109,6 +114,18 @@ class Part:
     shown: int
     bytes: int
     markers: int = 0
+
+    def joined(self, later: Part) -> Part:
+        """One account for this stretch and the one that follows it."""
+        return Part(
+            p=self.p,
+            first=self.first,
+            last=later.last,
+            seen=self.seen + later.seen,
+            shown=self.shown + later.shown,
+            bytes=self.bytes + later.bytes,
+            markers=self.markers + later.markers,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,9 +201,12 @@ def decode(data: bytes | str) -> Frame:
     if kind is Records:
         named["parts"] = tuple(Part(**part) for part in named["parts"])
     try:
-        return kind(**named)
+        frame: Frame = kind(**named)
     except TypeError as error:
         raise ValueError(f"not a {kind.lane} frame") from error
+    return frame
 
 
-_KINDS: Mapping[Any, type[Any]] = {kind.lane.value: kind for kind in (Hello, Snap, State, Events, Records, Skip, Lost, Ping, Control)}
+_KINDS: Mapping[Any, type[Any]] = {
+    kind.lane.value: kind for kind in (Hello, Snap, State, Events, Records, Skip, Lost, Ping, Control)
+}

@@ -1,7 +1,9 @@
 """One viewed topic's records on their way into frames: shown where there is room, counted always.
 
-Up to 100 records a second (three seconds' worth at once) all are shown; above that the newest of each partition
-per tick. Batches that are not shown are never opened. Whatever happens, per partition `first`..`last` follows on
+Up to 100 records a second (three seconds' worth at once) all are shown; above that the newest of each
+partition
+per tick. Batches that are not shown are never opened. Whatever happens, per partition `first`..`last`
+follows on
 without a hole and `seen` counts every record.
 """
 
@@ -47,10 +49,13 @@ class TopicLane:
         self._refilled_at = 0.0
         self._kept: dict[int, deque[bytes]] = {}
 
-    def add(self, partition: int, found: Iterable[Batch], start: int, *, now: float, is_history: bool = False) -> int:
+    def add(
+        self, partition: int, found: Iterable[Batch], start: int, *, now: float, is_history: bool = False
+    ) -> int:
         """Account for the records at `start` and later; the next offset to ask for. now: monotonic seconds.
 
-        History is shown in full: it was asked for by the dozen. Raises CorruptAnswer between batches; what came before counts.
+        History is shown in full: it was asked for by the dozen. Raises CorruptAnswer between batches; what
+        came before counts.
         """
         self._refill(now)
         for batch in found:
@@ -61,7 +66,9 @@ class TopicLane:
 
     def jump(self, partition: int, start: int, end: int) -> None:
         """Account for offsets start..end-1 that nobody will read: we are too far behind."""
-        self._runs.append(Run(Part(p=partition, first=start, last=end - 1, seen=end - start, shown=0, bytes=0)))
+        self._runs.append(
+            Run(Part(p=partition, first=start, last=end - 1, seen=end - start, shown=0, bytes=0))
+        )
 
     def clear(self) -> None:
         """The topic was made anew: what is kept belongs to another."""
@@ -89,12 +96,16 @@ class TopicLane:
             return
         room = RECORDS_KEPT if is_history else int(self._tokens)
         is_entered_midway = batch.base_offset < start and batch.count <= _MOST_OPENED
-        found = _opened(batch, start, None if is_entered_midway else room) if room or is_entered_midway else []
+        found = (
+            _opened(batch, start, None if is_entered_midway else room) if room or is_entered_midway else []
+        )
         seen = len(found) if is_entered_midway else min(batch.count, batch.last_offset - first + 1)
         shown = found[-room:] if is_history else found[:room]
         if not is_history:
             self._tokens -= len(shown)
-        runs = list(_runs(partition, first, batch, seen, [(r.offset, self._keep(partition, r)) for r in shown]))
+        runs = list(
+            _runs(partition, first, batch, seen, [(r.offset, self._keep(partition, r)) for r in shown])
+        )
         self._runs += runs
         if seen and not shown:
             self._skipped[partition] = (batch, runs[-1])
@@ -124,7 +135,9 @@ def _opened(batch: Batch, start: int, most: int | None) -> list[batches.WireReco
         return []
 
 
-def _runs(partition: int, first: int, batch: Batch, seen: int, shown: Sequence[tuple[int, bytes]]) -> Iterator[Run]:
+def _runs(
+    partition: int, first: int, batch: Batch, seen: int, shown: Sequence[tuple[int, bytes]]
+) -> Iterator[Run]:
     """One batch cut into runs of a few shown records each, so that frames can stay small."""
     chunks = [shown[i : i + RUN_RECORDS] for i in range(0, len(shown), RUN_RECORDS)] or [[]]
     left = seen
@@ -163,17 +176,5 @@ def _joined(runs: Sequence[Run]) -> tuple[list[Part], list[orjson.Fragment]]:
     parts: dict[int, Part] = {}
     for run in runs:
         old = parts.get(run.part.p)
-        parts[run.part.p] = run.part if old is None else _sum(old, run.part)
+        parts[run.part.p] = run.part if old is None else old.joined(run.part)
     return list(parts.values()), [orjson.Fragment(one) for run in runs for one in run.shown]
-
-
-def _sum(a: Part, b: Part) -> Part:
-    return Part(
-        p=a.p,
-        first=a.first,
-        last=b.last,
-        seen=a.seen + b.seen,
-        shown=a.shown + b.shown,
-        bytes=a.bytes + b.bytes,
-        markers=a.markers + b.markers,
-    )

@@ -1,4 +1,4 @@
-"""The first change at once, the rest together: a flush at most every 50 ms, the first without waiting."""
+"""The first change at once, the rest together: a flush at most every 40 ms, the first without waiting."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-INTERVAL_S = 0.050
+INTERVAL_S = 0.040
 
 
 class Pacer:
-    """Calls `flush` soon after `touch`: at once after a quiet time, else when 50 ms since the last have passed."""
+    """Calls `flush` soon after `touch`: at once after a quiet time, else when 40 ms since the last have
+    passed.
+    """
 
     def __init__(self, flush: Callable[[], Awaitable[None]]) -> None:
         self._flush = flush

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from live import folding
-from live.deltas import Event
 from live.decoders import Commit, Decoded, Undecoded
+from live.deltas import Event
 from live.lanes import TopicLane
 from live.snapshots import Broker, Group, Partition, Snapshot, Topic
 from live.wire.requests import ClusterMeta, DescribedGroup, TopicMeta
@@ -77,7 +77,10 @@ class Picture:
     def topics_are(self, meta: ClusterMeta, starts: Offsets, ends: Offsets) -> None:
         """Every topic of the cluster as last asked; an offset that is not given stays what it was."""
         self._names = {topic.topic_id: topic.name for topic in meta.topics}
-        topics = {topic.name: self._topic(topic, starts, ends) for topic in sorted(meta.topics, key=lambda t: t.name)}
+        topics = {
+            topic.name: self._topic(topic, starts, ends)
+            for topic in sorted(meta.topics, key=lambda t: t.name)
+        }
         if topics != self.topics:
             self.topics = topics
             self._touch()
@@ -92,8 +95,12 @@ class Picture:
             end = ends.get((meta.name, index), before.end)
             # The tail of a viewed topic is ahead of the poll: an older log end must not push it back.
             end = max(end, before.end) if viewed else end
-            partitions.append(Partition(start=starts.get((meta.name, index), before.start), end=end, leader=part.leader))
-        return Topic(topic_id=meta.topic_id, partitions=tuple(partitions), internal=meta.internal, viewed=viewed)
+            partitions.append(
+                Partition(start=starts.get((meta.name, index), before.start), end=end, leader=part.leader)
+            )
+        return Topic(
+            topic_id=meta.topic_id, partitions=tuple(partitions), internal=meta.internal, viewed=viewed
+        )
 
     def reached(self, topic_id: bytes, index: int, *, start: int, end: int) -> None:
         """What a fetch said of one partition."""
@@ -102,7 +109,9 @@ class Picture:
         if topic is None or topic.topic_id != topic_id or index >= len(topic.partitions):
             return
         before = topic.partitions[index]
-        self._set_partition(name, index, replace(before, start=start if start >= 0 else before.start, end=end))
+        self._set_partition(
+            name, index, replace(before, start=start if start >= 0 else before.start, end=end)
+        )
 
     def _set_partition(self, name: str, index: int, partition: Partition) -> None:
         topic = self.topics[name]
@@ -189,7 +198,12 @@ class Picture:
     def _commit_proves_end(self, commit: Commit) -> None:
         """A commit beyond the log end we know says that the log has grown (only a poll tells us otherwise)."""
         topic = self.topics.get(commit.topic)
-        if topic is None or topic.viewed or commit.offset is None or commit.partition >= len(topic.partitions):
+        if (
+            topic is None
+            or topic.viewed
+            or commit.offset is None
+            or commit.partition >= len(topic.partitions)
+        ):
             return
         partition = topic.partitions[commit.partition]
         if commit.offset > partition.end:
@@ -200,4 +214,6 @@ class Picture:
         if what not in self._said and len(self._said) < _MOST_STEPS:
             self._said.add(what)
             sentence = f"The broker wrote a group record of kind {record.kind}, version {record.version}, that this page cannot read."
-            self.note({"kind": "undecoded", "record": record.kind, "version": record.version, "sentence": sentence})
+            self.note(
+                {"kind": "undecoded", "record": record.kind, "version": record.version, "sentence": sentence}
+            )

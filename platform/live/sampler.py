@@ -19,7 +19,9 @@ MOST_WATCHES = 100
 
 
 class Sampler:
-    """Looks once a second, and whenever somebody knocks, for sandboxes that are watched and not sampled yet."""
+    """Looks once a second, and whenever somebody knocks, for sandboxes that are watched and not sampled
+    yet.
+    """
 
     def __init__(self, feed: Feed, resolve: Resolve) -> None:
         self._feed = feed

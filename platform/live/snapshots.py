@@ -21,7 +21,9 @@ def lag(*, start: int, end: int, committed: int | None) -> int | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broker:
-    """Whether the brokers answer. since: ms since the epoch; sentence: for the student, empty while all is well."""
+    """Whether the brokers answer. since: ms since the epoch; sentence: for the student, empty while all is
+    well.
+    """
 
     ok: bool
     since: int
@@ -39,7 +41,9 @@ class Partition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
-    """topic_id: another one means another topic, even under the same name. viewed: its records are being read."""
+    """topic_id: another one means another topic, even under the same name. viewed: its records are being
+    read.
+    """
 
     topic_id: bytes
     partitions: tuple[Partition, ...]
@@ -64,9 +68,11 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """kind: "classic", "consumer", "share" or "streams". committed: topic -> partition -> next offset to read.
+    """kind: "classic", "consumer", "share" or "streams". committed: topic -> partition -> next offset to
+    read.
 
-    generation: grows with every rebalance (a consumer group's epoch); target: the epoch assignments were computed for.
+    generation: grows with every rebalance (a consumer group's epoch); target: the epoch assignments were
+    computed for.
     """
 
     kind: str
@@ -79,7 +85,9 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """knows_topics, knows_groups: they were read at least once, so what appears later is new and not only newly seen."""
+    """knows_topics, knows_groups: they were read at least once, so what appears later is new and not only
+    newly seen.
+    """
 
     broker: Broker
     knows_topics: bool = False
@@ -123,7 +131,12 @@ def group_json(group: Group) -> dict[str, Any]:
 def members_json(members: Mapping[str, Member]) -> list[dict[str, Any]]:
     """In order of member id, so that two readings of the same members are equal."""
     return [
-        {"id": m.id, "client": m.client, "host": m.host, "assigned": {t: list(ps) for t, ps in sorted(m.assigned.items())}}
+        {
+            "id": m.id,
+            "client": m.client,
+            "host": m.host,
+            "assigned": {t: list(ps) for t, ps in sorted(m.assigned.items())},
+        }
         for _, m in sorted(members.items())
     ]
 

@@ -205,7 +205,15 @@ class LaneSink:
         self._lane.jump(partition, start, end)
         place = f"{self._topic}-{partition}"
         count = end - start
-        event = {"kind": "gap", "topic": self._topic, "p": partition, "from": start, "to": end, "count": count, "why": why}
+        event = {
+            "kind": "gap",
+            "topic": self._topic,
+            "p": partition,
+            "from": start,
+            "to": end,
+            "count": count,
+            "why": why,
+        }
         self._picture.note({**event, "sentence": f"{_WHY[why].format(count=count, place=place)}"})
 
     def renewed(self) -> None:
@@ -237,7 +245,18 @@ class GroupSink:
         """The internal topic's own offsets are polled like those of any topic that is not viewed."""
 
     def missed(self, partition: int, start: int, end: int, why: str) -> None:
-        self._picture.note({"kind": "gap", "topic": GROUP_TOPIC, "p": partition, "from": start, "to": end, "count": end - start, "why": why, "sentence": "Some steps of consumer groups were missed; the groups were read anew."})
+        self._picture.note(
+            {
+                "kind": "gap",
+                "topic": GROUP_TOPIC,
+                "p": partition,
+                "from": start,
+                "to": end,
+                "count": end - start,
+                "why": why,
+                "sentence": "Some steps of consumer groups were missed; the groups were read anew.",
+            }
+        )
 
     def renewed(self) -> None:
         self._pending.clear()

@@ -1,4 +1,6 @@
-"""From a picture that changes to a sequence of frames: what is sent, in which order, and under which number."""
+"""From a picture that changes to a sequence of frames: what is sent, in which order, and under which
+number.
+"""
 
 from __future__ import annotations
 
@@ -46,8 +48,12 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """What one flush has to say. drop: frames that leave the ring at its old end; snap: b"" when not renewed."""
+    """What one flush has to say. drop: frames that leave the ring at its old end; snap: b"" when not
+    renewed.
+    """
 
+    epoch: str
+    seq: int
     envelopes: list[Envelope]
     drop: int
     snap: bytes
@@ -77,7 +83,9 @@ class Stream:
         drop = self._remember(envelopes, t)
         snap = self._snap(t) if first or self._is_snap_due(envelopes, t) else b""
         has_changed = first or any(e.lane in (Lane.STATE, Lane.RECORDS) for e in envelopes)
-        return Output(envelopes=envelopes, drop=drop, snap=snap, has_changed=has_changed)
+        return Output(
+            epoch=self.epoch, seq=self.seq, envelopes=envelopes, drop=drop, snap=snap, has_changed=has_changed
+        )
 
     def _start(self) -> None:
         """What came before the first snapshot is in it."""
@@ -102,10 +110,14 @@ class Stream:
         if found := deltas.patches(before, now):
             yield frames.State(e=self.epoch, s=self._next(), t=t, set=found)
         if told:
-            yield frames.Events(e=self.epoch, s=self._next(), t=t, events=[{"t": t, **event} for event in told])
+            yield frames.Events(
+                e=self.epoch, s=self._next(), t=t, events=[{"t": t, **event} for event in told]
+            )
         for topic, lane in list(self._picture.lanes.items()):
             for parts, records in pack(lane.take()):
-                yield frames.Records(e=self.epoch, s=self._next(), t=t, topic=topic, parts=parts, records=records)
+                yield frames.Records(
+                    e=self.epoch, s=self._next(), t=t, topic=topic, parts=parts, records=records
+                )
 
     def _next(self) -> int:
         self.seq += 1
@@ -116,7 +128,15 @@ class Stream:
         topic = frame.topic if isinstance(frame, frames.Records) else ""
         seq = getattr(frame, "s", 0)
         lean = _lean(frame) if is_records else b""
-        return Envelope(epoch=self.epoch, seq=seq, t=frame.t, lane=frame.lane, topic=topic, data=frames.encode(frame), lean=lean)
+        return Envelope(
+            epoch=self.epoch,
+            seq=seq,
+            t=frame.t,
+            lane=frame.lane,
+            topic=topic,
+            data=frames.encode(frame),
+            lean=lean,
+        )
 
     # -- Ring and snapshot ---------------------------------------------------------------------------------
 
@@ -126,7 +146,9 @@ class Stream:
             self._ring.append((envelope.t, envelope.size()))
             self._ring_bytes += envelope.size()
         drop = 0
-        while self._ring and (len(self._ring) > RING_FRAMES or self._ring_bytes > RING_BYTES or t - self._ring[0][0] > RING_MS):
+        while self._ring and (
+            len(self._ring) > RING_FRAMES or self._ring_bytes > RING_BYTES or t - self._ring[0][0] > RING_MS
+        ):
             self._ring_bytes -= self._ring.popleft()[1]
             drop += 1
         return drop
@@ -141,7 +163,9 @@ class Stream:
         assert self._published is not None
         self._since_snap = (0, 0, t)
         records: dict[str, Any] = {name: self._newest(name) for name in self._picture.lanes}
-        return frames.encode(frames.Snap(e=self.epoch, s=self.seq, t=t, records=records, **as_json(self._published)))
+        return frames.encode(
+            frames.Snap(e=self.epoch, s=self.seq, t=t, records=records, **as_json(self._published))
+        )
 
     def _newest(self, topic: str) -> list[orjson.Fragment]:
         """The last previews of a topic, fewer of each partition when they would weigh too much."""
@@ -155,5 +179,10 @@ class Stream:
 
 def _lean(frame: Frame) -> bytes:
     assert isinstance(frame, frames.Records)
-    parts = [frames.Part(p=p.p, first=p.first, last=p.last, seen=p.seen, shown=0, bytes=p.bytes, markers=p.markers) for p in frame.parts]
-    return frames.encode(frames.Records(e=frame.e, s=frame.s, t=frame.t, topic=frame.topic, parts=parts, records=()))
+    parts = [
+        frames.Part(p=p.p, first=p.first, last=p.last, seen=p.seen, shown=0, bytes=p.bytes, markers=p.markers)
+        for p in frame.parts
+    ]
+    return frames.encode(
+        frames.Records(e=frame.e, s=frame.s, t=frame.t, topic=frame.topic, parts=parts, records=())
+    )

@@ -1,6 +1,7 @@
 """Following topics by long polls: the records of a topic, as soon as the broker has them.
 
-The pause comes after data: a record on a quiet topic shows at once, a busy one is read in larger pieces, since a
+The pause comes after data: a record on a quiet topic shows at once, a busy one is read in larger pieces,
+since a
 broker's cost is per fetch and not per record (20 fetches a second at most).
 """
 
@@ -34,7 +35,9 @@ _JUMP_SHORT_OF_END = 200
 
 
 class StartAt(Enum):
-    """Where a tail starts in a partition it has not read: a few records back, at the end, or at the log start."""
+    """Where a tail starts in a partition it has not read: a few records back, at the end, or at the log
+    start.
+    """
 
     RECENT = auto()
     END = auto()
@@ -71,7 +74,9 @@ class _Place:
 class TopicTail:
     """Reads all partitions of one topic, one long poll per broker that leads some of them."""
 
-    def __init__(self, cluster: Cluster, name: str, sink: Sink, *, start: StartAt, recent: int = 0, wait_ms: int = 500) -> None:
+    def __init__(
+        self, cluster: Cluster, name: str, sink: Sink, *, start: StartAt, recent: int = 0, wait_ms: int = 500
+    ) -> None:
         self._cluster = cluster
         self._name = name
         self._sink = sink
@@ -167,7 +172,11 @@ class TopicTail:
                 self._loops[leader] = asyncio.create_task(self._follow(leader))
 
     def _positions(self, leader: int) -> list[Position]:
-        return [Position(index, place.offset, place.epoch) for index, place in sorted(self._places.items()) if place.leader == leader]
+        return [
+            Position(index, place.offset, place.epoch)
+            for index, place in sorted(self._places.items())
+            if place.leader == leader
+        ]
 
     async def _follow(self, leader: int) -> None:
         line: Connection | None = None
@@ -192,7 +201,13 @@ class TopicTail:
     async def _fetch(self, line: Connection, positions: list[Position]) -> bool | None:
         """One long poll. None when it brought nothing, else whether there is more to fetch at once."""
         topic_id = self._topic_id
-        request = requests.fetch(topic_id, positions, wait_ms=self._wait_ms, partition_bytes=PARTITION_BYTES, total_bytes=TOTAL_BYTES)
+        request = requests.fetch(
+            topic_id,
+            positions,
+            wait_ms=self._wait_ms,
+            partition_bytes=PARTITION_BYTES,
+            total_bytes=TOTAL_BYTES,
+        )
         answer = await line.ask(request, within_s=self._wait_ms / 1000 + _SPARE_S)
         if topic_id != self._topic_id:
             return None

@@ -83,7 +83,8 @@ class Watch:
         """Renew until nobody has watched for a while. Raises Replaced."""
         while True:
             await asyncio.sleep(RENEW_S)
-            if not await self._feed.renew(self.hex_id, self._token):
+            assert self._stream is not None
+            if not await self._feed.renew(self.hex_id, self._token, self._stream.epoch, self._stream.seq):
                 raise Replaced("the lease is another's")
             if not await self._feed.is_watched(self.hex_id):
                 return
@@ -91,7 +92,9 @@ class Watch:
     async def _publish(self) -> None:
         assert self._stream is not None
         output = self._stream.flush()
-        if (output.envelopes or output.snap) and not await self._feed.publish(self.hex_id, self._token, output):
+        if (output.envelopes or output.snap) and not await self._feed.publish(
+            self.hex_id, self._token, output
+        ):
             raise Replaced("the lease is another's")
 
     # -- Kafka ---------------------------------------------------------------------------------------------
@@ -107,7 +110,9 @@ class Watch:
                     self._check(pacing)
                     await asyncio.sleep(_RESOLVE_S)
                     continue
-                cluster = Cluster(addresses(endpoint.bootstrap_servers), _credentials(endpoint), endpoint.cluster_id)
+                cluster = Cluster(
+                    addresses(endpoint.bootstrap_servers), _credentials(endpoint), endpoint.cluster_id
+                )
                 try:
                     pacing = await self._follow(cluster, endpoint, pacing)
                 finally:
@@ -128,10 +133,14 @@ class Watch:
             self.picture.broker_is(ok=False, sentence=str(error))
         except Exception:
             logger.exception("live.resolve", extra={"sandbox": self.hex_id})
-            self.picture.broker_is(ok=False, sentence="Your sandbox cannot be found at the moment. We keep trying.")
+            self.picture.broker_is(
+                ok=False, sentence="Your sandbox cannot be found at the moment. We keep trying."
+            )
         return None
 
-    async def _follow(self, cluster: Cluster, endpoint: KafkaEndpoint, pacing: asyncio.Task[None] | None) -> asyncio.Task[None]:
+    async def _follow(
+        self, cluster: Cluster, endpoint: KafkaEndpoint, pacing: asyncio.Task[None] | None
+    ) -> asyncio.Task[None]:
         """Run all sources until the endpoint is another one."""
         poll = ClusterPoll(cluster, self.picture)
         groups = GroupPoll(cluster, self.picture)
@@ -195,7 +204,10 @@ class Watch:
         """Return when a silent sandbox turns out to be somewhere else, or nowhere."""
         while True:
             await asyncio.sleep(_RESOLVE_AGAIN_S)
-            is_silent = not self.picture.broker.ok and time.time() - self.picture.broker.since / 1000 > _RESOLVE_AGAIN_S
+            is_silent = (
+                not self.picture.broker.ok
+                and time.time() - self.picture.broker.since / 1000 > _RESOLVE_AGAIN_S
+            )
             if is_silent and await self._endpoint() != endpoint:
                 return
 
@@ -204,7 +216,9 @@ def _credentials(endpoint: KafkaEndpoint) -> Credentials | None:
     config = endpoint.client_config()
     if not config.get("security.protocol", "").startswith("SASL"):
         return None
-    return Credentials(mechanism=config["sasl.mechanism"], username=endpoint.username, password=endpoint.password)
+    return Credentials(
+        mechanism=config["sasl.mechanism"], username=endpoint.username, password=endpoint.password
+    )
 
 
 async def _first_to_end(*runs: Coroutine[Any, Any, None]) -> None:

@@ -76,14 +76,18 @@ def scan(data: bytes) -> Iterator[Batch]:
     """
     pos = 0
     while len(data) - pos >= HEADER_BYTES:
-        (base, length, _, magic, _, attributes, last_delta, base_ts, max_ts, producer, _, _, count) = _HEADER.unpack_from(data, pos)
+        (base, length, _, magic, _, attributes, last_delta, base_ts, max_ts, producer, _, _, count) = (
+            _HEADER.unpack_from(data, pos)
+        )
         if magic != _MAGIC or length < _LEAST_LENGTH or last_delta < 0 or not 0 <= count <= _MOST_RECORDS:
             raise CorruptAnswer(f"no record batch at byte {pos}")
         end = pos + _LENGTH_FROM + length
         if end > len(data):
             return
         body = data[pos + HEADER_BYTES : end]
-        yield Batch(base, base + last_delta, count, _LENGTH_FROM + length, attributes, base_ts, max_ts, producer, body)
+        yield Batch(
+            base, base + last_delta, count, _LENGTH_FROM + length, attributes, base_ts, max_ts, producer, body
+        )
         pos = end
 
 

@@ -26,7 +26,15 @@ def inflate(codec: int, data: bytes) -> bytes:
         return _CODECS[codec](data)
     except KeyError:
         raise CorruptAnswer(f"compression codec {codec} is not known") from None
-    except (zlib.error, zstandard.ZstdError, RuntimeError, ValueError, EOFError, OSError, cramjam.DecompressionError) as error:
+    except (
+        zlib.error,
+        zstandard.ZstdError,
+        RuntimeError,
+        ValueError,
+        EOFError,
+        OSError,
+        cramjam.DecompressionError,
+    ) as error:
         raise CorruptAnswer(f"compressed records cannot be read: {error}") from error
 
 
@@ -44,7 +52,7 @@ def _lz4(data: bytes) -> bytes:
 
 
 def _snappy(data: bytes) -> bytes:
-    """librdkafka writes one raw block; Java writes xerial's sequence of blocks behind a header."""
+    """Librdkafka writes one raw block; Java writes xerial's sequence of blocks behind a header."""
     if not data.startswith(_XERIAL):
         return _snappy_block(data, CAP)
     out = bytearray()

@@ -39,7 +39,9 @@ class Connection:
         self.asked = 0
 
     async def ask(self, request: Request[T], *, within_s: float) -> T:
-        """The answer. Raises WireError: no answer in time, connection lost, an error code, unreadable bytes."""
+        """The answer. Raises WireError: no answer in time, connection lost, an error code, unreadable
+        bytes.
+        """
         async with self._turn:
             try:
                 async with asyncio.timeout(within_s + (0 if self._streams else CONNECT_S)):
@@ -52,7 +54,9 @@ class Connection:
             except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
                 self.close()
                 raise WireError(f"{self.address[0]}:{self.address[1]} does not answer") from error
-            except BaseException:  # cancelled in the middle of an answer: the rest of it must not be read as the next
+            except (
+                BaseException
+            ):  # cancelled in the middle of an answer: the rest of it must not be read as the next
                 self.close()
                 raise
 
@@ -75,7 +79,9 @@ class Connection:
         for key, version in requests.NEEDED.items():
             low, high = spoken.get(key, (0, -1))
             if not low <= version <= high:
-                raise WireError(f"the broker speaks versions {low} to {high} of request {key}, we speak {version}")
+                raise WireError(
+                    f"the broker speaks versions {low} to {high} of request {key}, we speak {version}"
+                )
 
     async def _authenticate(self, token: bytes) -> bytes:
         return await self._exchange(requests.sasl_authenticate(token))

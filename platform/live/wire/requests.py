@@ -1,7 +1,9 @@
 """The questions we ask: how each is written, how its answer is read.
 
-One fixed version per question, the newest whose meaning we have tested; the connection checks at the start that
-the broker speaks it. Layouts: the JSON message definitions in Kafka's own sources (clients/src/main/resources).
+One fixed version per question, the newest whose meaning we have tested; the connection checks at the start
+that
+the broker speaks it. Layouts: the JSON message definitions in Kafka's own sources
+(clients/src/main/resources).
 """
 
 from __future__ import annotations
@@ -104,7 +106,9 @@ class TopicMeta:
 
 @dataclass(frozen=True, slots=True)
 class ClusterMeta:
-    """brokers: id -> advertised (host, port). What a broker advertises is the student's to choose: never trust it."""
+    """brokers: id -> advertised (host, port). What a broker advertises is the student's to choose: never
+    trust it.
+    """
 
     cluster_id: str
     brokers: Mapping[int, tuple[str, int]]
@@ -150,7 +154,12 @@ def _partition(r: Reader) -> PartitionMeta:
 
 def list_offsets(topics: Mapping[str, Sequence[int]], when: int) -> Request[dict[tuple[str, int], int]]:
     """Log starts (EARLIEST) or log ends (LATEST) of partitions the asked broker leads; others are left out."""
-    body = _CONSUMER_REPLICA + _UNCOMMITTED + array([_wanted(name, parts, when) for name, parts in topics.items()]) + NO_TAGS
+    body = (
+        _CONSUMER_REPLICA
+        + _UNCOMMITTED
+        + array([_wanted(name, parts, when) for name, parts in topics.items()])
+        + NO_TAGS
+    )
     return Request(2, 7, body, _offsets)
 
 
@@ -192,7 +201,9 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """One partition's share of an answer. leader: (broker, epoch) when the broker says it has moved, else None."""
+    """One partition's share of an answer. leader: (broker, epoch) when the broker says it has moved, else
+    None.
+    """
 
     partition: int
     error: int
@@ -202,7 +213,9 @@ class Fetched:
     data: bytes
 
 
-def fetch(topic_id: bytes, positions: Sequence[Position], *, wait_ms: int, partition_bytes: int, total_bytes: int) -> Request[list[Fetched]]:
+def fetch(
+    topic_id: bytes, positions: Sequence[Position], *, wait_ms: int, partition_bytes: int, total_bytes: int
+) -> Request[list[Fetched]]:
     """A long poll: the answer comes with the first byte of data, or empty after wait_ms.
 
     By topic id, so that a topic made anew under the same name is an error and not another topic's records.
@@ -367,7 +380,15 @@ def _consumer_groups(r: Reader) -> list[DescribedGroup]:
 
 
 def _consumer_group(r: Reader) -> DescribedGroup:
-    error, _, group, state, epoch, assigned_epoch, _ = r.i16(), r.maybe_string(), r.string(), r.string(), r.i32(), r.i32(), r.string()
+    error, _, group, state, epoch, assigned_epoch, _ = (
+        r.i16(),
+        r.maybe_string(),
+        r.string(),
+        r.string(),
+        r.i32(),
+        r.i32(),
+        r.string(),
+    )
     members = r.array(_consumer_member)
     r.i32()
     r.tags()
@@ -375,7 +396,14 @@ def _consumer_group(r: Reader) -> DescribedGroup:
 
 
 def _consumer_member(r: Reader) -> DescribedMember:
-    member, _, _, epoch, client, host = r.string(), r.maybe_string(), r.maybe_string(), r.i32(), r.string(), r.string()
+    member, _, _, epoch, client, host = (
+        r.string(),
+        r.maybe_string(),
+        r.maybe_string(),
+        r.i32(),
+        r.string(),
+        r.string(),
+    )
     r.array(Reader.string)
     r.maybe_string()  # subscribed regex
     assigned, _ = _assignment(r), _assignment(r)

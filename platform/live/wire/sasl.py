@@ -27,7 +27,9 @@ class Credentials:
 
 
 async def sign_in(credentials: Credentials, exchange: Exchange) -> None:
-    """Run the mechanism's messages through `exchange`. Raises WireError when the server cannot prove itself."""
+    """Run the mechanism's messages through `exchange`. Raises WireError when the server cannot prove
+    itself.
+    """
     if credentials.mechanism == "PLAIN":
         await exchange(b"\x00" + credentials.username.encode() + b"\x00" + credentials.password.encode())
     else:
