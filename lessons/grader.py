@@ -81,7 +81,7 @@ def open_attempts() -> dict[UUID, list[UUID]]:
 
 
 def ring(attempts: Iterable[UUID]) -> None:
-    """Ask the workers to judge; with Redis down it costs a line in the log, and the safety poll rings again."""
+    """Ask the workers to judge; with Redis down a line in the log; the safety poll rings again."""
     for attempt in attempts:
         try:
             grade.delay(str(attempt))
@@ -194,7 +194,7 @@ class Grader:
 
 
 class suppress_and_log:  # noqa: N801 - used like contextlib.suppress
-    """Lets a loop of the process go on after any error, with one line in the log."""
+    """Lets a loop of the process go on after any error, with x."""
 
     def __init__(self, name: str) -> None:
         self._name = name
