@@ -8,13 +8,33 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from lessons.checks import AttemptFacts, Evidence, Fail, Pass, ProgramView, RecordView, SandboxView, Verdict, Waiting
+from lessons.checks import (
+    AttemptFacts,
+    Evidence,
+    Fail,
+    Pass,
+    ProgramView,
+    RecordView,
+    SandboxView,
+    Verdict,
+    Waiting,
+)
 
 TOPIC = "task-events"
 PROGRAM = "first-events/producer.py"
 COUNT = 50
 EVENT_TYPE = "task.created"
-FIELDS = ("event_id", "event_type", "event_version", "occurred_at", "source", "task_id", "correlation_id", "actor", "data")
+FIELDS = (
+    "event_id",
+    "event_type",
+    "event_version",
+    "occurred_at",
+    "source",
+    "task_id",
+    "correlation_id",
+    "actor",
+    "data",
+)
 
 Complaint = tuple[str, str]  # cause, note
 
@@ -34,7 +54,9 @@ def arrive(view: SandboxView, attempt: AttemptFacts) -> Verdict:
             "LOST_AT_EXIT",
             f"producer.py ended with exit code 0, and {len(records)} of its {COUNT} records are in the log. "
             "Nothing complained, because nothing was asked.",
-            evidence=[Evidence(at=run.ended_at, note=f"the program ended; {len(records)} records are in {TOPIC}")],
+            evidence=[
+                Evidence(at=run.ended_at, note=f"the program ended; {len(records)} records are in {TOPIC}")
+            ],
             look="flush",
         )
     if len(records) > COUNT:
@@ -50,26 +72,42 @@ def arrive(view: SandboxView, attempt: AttemptFacts) -> Verdict:
 
 def keys(view: SandboxView, attempt: AttemptFacts) -> Verdict:
     """The key is the task id in plain UTF-8, the same as in the value."""
-    return _each_record(view, attempt, _key_complaint, look="bytes", sentences={
-        "KEY_MISSING": "{n} of 50 records have no key, so nothing ties the events of one task to one partition.",
-        "KEY_JSON_ENCODED": "{n} of 50 keys carry quotation marks: they are JSON, not the task id itself.",
-        "KEY_DIFFERS": "{n} of 50 keys are not the task_id that the record's own value names.",
-    }, done="Every key is its task id, in plain bytes.")
+    return _each_record(
+        view,
+        attempt,
+        _key_complaint,
+        look="bytes",
+        sentences={
+            "KEY_MISSING": "{n} of 50 records have no key, so the events of one task may part ways.",
+            "KEY_JSON_ENCODED": "{n} of 50 keys carry quotation marks: they are JSON, not the id itself.",
+            "KEY_DIFFERS": "{n} of 50 keys are not the task_id that the record's own value names.",
+        },
+        done="Every key is its task id, in plain bytes.",
+    )
 
 
 def headers(view: SandboxView, attempt: AttemptFacts) -> Verdict:
     """Two headers, in plain bytes, that say the same as the envelope."""
-    return _each_record(view, attempt, _header_complaint, look="bytes", sentences={
-        "HEADER_MISSING": "{n} of 50 records lack a header that a reader would look for.",
-        "HEADER_NOT_PLAIN": "{n} of 50 records have a header with quotation marks in it: Python's or JSON's, not yours.",
-        "HEADER_DIFFERS": "{n} of 50 records have a header that says something else than the record's value.",
-    }, done="Both headers are there, in plain bytes, and agree with the values.")
+    return _each_record(
+        view,
+        attempt,
+        _header_complaint,
+        look="bytes",
+        sentences={
+            "HEADER_MISSING": "{n} of 50 records lack a header that a reader would look for.",
+            "HEADER_NOT_PLAIN": "{n} of 50 records have a header with quotation marks in it.",
+            "HEADER_DIFFERS": "{n} of 50 records have a header that their value contradicts.",
+        },
+        done="Both headers are there, in plain bytes, and agree with the values.",
+    )
 
 
 def envelope(view: SandboxView, attempt: AttemptFacts) -> Verdict:
     """The value is a JSON object with every field of the envelope, and event ids are never used twice."""
     ids: Counter[object] = Counter(record.fields().get("event_id") for record in _judged(view, attempt) or ())
-    tasks: Counter[object] = Counter(record.fields().get("task_id") for record in _judged(view, attempt) or ())
+    tasks: Counter[object] = Counter(
+        record.fields().get("task_id") for record in _judged(view, attempt) or ()
+    )
     expected = {f"T-{attempt.nonce}-{number:02}" for number in range(1, COUNT + 1)}
 
     def complaint(record: RecordView) -> Complaint | None:
@@ -83,13 +121,20 @@ def envelope(view: SandboxView, attempt: AttemptFacts) -> Verdict:
             return "TASK_ID_WRONG", f"task_id {body['task_id']!r}"
         return None
 
-    return _each_record(view, attempt, complaint, look="envelope", sentences={
-        "VALUE_NOT_JSON": "{n} of 50 values are not a JSON object in UTF-8.",
-        "FIELD_MISSING": "{n} of 50 values lack a field of the envelope, or hold an empty one.",
-        "TIME_WITHOUT_ZONE": "{n} of 50 values say when without saying in which time zone.",
-        "EVENT_ID_REUSED": "{n} of 50 records share their event_id with another one.",
-        "TASK_ID_WRONG": "{n} of 50 values do not name one of the fifty tasks, each of them once.",
-    }, done="Fifty envelopes, each complete, each with an id of its own.")
+    return _each_record(
+        view,
+        attempt,
+        complaint,
+        look="envelope",
+        sentences={
+            "VALUE_NOT_JSON": "{n} of 50 values are not a JSON object in UTF-8.",
+            "FIELD_MISSING": "{n} of 50 values lack a field of the envelope, or hold an empty one.",
+            "TIME_WITHOUT_ZONE": "{n} of 50 values say when without saying in which time zone.",
+            "EVENT_ID_REUSED": "{n} of 50 records share their event_id with another one.",
+            "TASK_ID_WRONG": "{n} of 50 values do not name one of the fifty tasks, each of them once.",
+        },
+        done="Fifty envelopes, each complete, each with an id of its own.",
+    )
 
 
 def _last_run(view: SandboxView, attempt: AttemptFacts) -> ProgramView | None:
@@ -103,7 +148,8 @@ def _records_of(run: ProgramView, view: SandboxView, attempt: AttemptFacts) -> l
     return [
         record
         for record in view.records(TOPIC, since=attempt.horizon)
-        if record.timestamp >= run.started_at and (nonce in (record.value or b"") or nonce in (record.key or b""))
+        if record.timestamp >= run.started_at
+        and (nonce in (record.value or b"") or nonce in (record.key or b""))
     ]
 
 
@@ -158,14 +204,19 @@ def _key_complaint(record: RecordView) -> Complaint | None:
 def _header_complaint(record: RecordView) -> Complaint | None:
     event_id = record.fields().get("event_id")
     if not isinstance(event_id, str) or not event_id:
-        return "", "The values do not name their event_id yet, so there is nothing to hold the headers against."
+        return (
+            "",
+            "The values do not name their event_id yet, so there is nothing to hold the headers against.",
+        )
     for name, wanted in (("event_type", EVENT_TYPE), ("event_id", event_id)):
         value = record.header(name)
         if value is None:
             return "HEADER_MISSING", f"no header {name}; there are {_names(record)}"
         if value != wanted.encode():
             quoted = value.startswith((b'"', b"b'", b"'", b'b"'))
-            return ("HEADER_NOT_PLAIN" if quoted else "HEADER_DIFFERS"), f"{name} is {value!r}, expected {wanted}"
+            return (
+                "HEADER_NOT_PLAIN" if quoted else "HEADER_DIFFERS"
+            ), f"{name} is {value!r}, expected {wanted}"
     return None
 
 
@@ -176,7 +227,11 @@ def _field_complaint(record: RecordView) -> Complaint | None:
     missing = [name for name in FIELDS if body.get(name) in (None, "", {})]
     if missing:
         return "FIELD_MISSING", "without " + ", ".join(missing)
-    if not _is_uuid(body["event_id"]) or body["event_type"] != EVENT_TYPE or not isinstance(body["data"], dict):
+    if (
+        not _is_uuid(body["event_id"])
+        or body["event_type"] != EVENT_TYPE
+        or not isinstance(body["data"], dict)
+    ):
         return "FIELD_MISSING", "event_id must be a UUID, event_type task.created, data an object"
     if not _is_utc(body["occurred_at"]):
         return "TIME_WITHOUT_ZONE", f"occurred_at is {body['occurred_at']!r}"

@@ -10,7 +10,19 @@ import json
 import random
 from collections.abc import Mapping, Sequence
 
-from lessons.checks import AttemptFacts, Evidence, Fail, FaultView, Horizon, Pass, ProgramView, RecordView, SandboxView, Verdict, Waiting
+from lessons.checks import (
+    AttemptFacts,
+    Evidence,
+    Fail,
+    FaultView,
+    Horizon,
+    Pass,
+    ProgramView,
+    RecordView,
+    SandboxView,
+    Verdict,
+    Waiting,
+)
 
 FOLDER = "three-styles"
 SENT = {"race-fire": 20_000, "race-sync": 1_000, "race-receipts": 20_000}
@@ -40,7 +52,9 @@ def race(view: SandboxView, attempt: AttemptFacts) -> Verdict:
     if not any(logs.values()):
         return Waiting("race.py ran, but none of the three styles has sent anything yet.")
     rows = [
-        Evidence(topic=topic, note=f"{len(logs[topic]):,} of {count:,} in the log; reported {reported[topic]:,}")
+        Evidence(
+            topic=topic, note=f"{len(logs[topic]):,} of {count:,} in the log; reported {reported[topic]:,}"
+        )
         for topic, count in SENT.items()
     ]
     for topic, count in SENT.items():
@@ -70,7 +84,10 @@ def ratio(view: SandboxView, attempt: AttemptFacts) -> Verdict:
     rates = len(sync) / alone, len(receipts) / together
     rows = [
         Evidence(topic="race-sync", note=f"{len(sync):,} records in {alone:.3f} s, {rates[0]:,.0f} a second"),
-        Evidence(topic="race-receipts", note=f"{len(receipts):,} records in {together:.3f} s, {rates[1]:,.0f} a second"),
+        Evidence(
+            topic="race-receipts",
+            note=f"{len(receipts):,} records in {together:.3f} s, {rates[1]:,.0f} a second",
+        ),
     ]
     if alone < TOO_FAST_ALONE:
         return Fail(
@@ -106,15 +123,17 @@ def outcomes(view: SandboxView, attempt: AttemptFacts) -> Verdict:
     if wrong:
         return Fail(
             "OUTCOME_WRONG",
-            f"outcomes.json names a place for record {wrong[0][0]}, but the log has another record there, or none.",
-            evidence=[_row("race-receipts", line, f"outcomes.json says this is number {n}") for n, line in wrong],
+            f"outcomes.json names a place for record {wrong[0][0]}, but the log has another there, or none.",
+            evidence=[
+                _row("race-receipts", line, f"outcomes.json says this is number {n}") for n, line in wrong
+            ],
             look="receipt",
         )
     missing = sum(line is None or line[0] < 0 for line in lines)
     if missing:
         return Fail(
             "OUTCOME_MISSING",
-            f"For {missing:,} of {count:,} records outcomes.json has no place, though the log holds them all.",
+            f"For {missing:,} of {count:,} records outcomes.json has no place, and the log holds them all.",
             look="receipt",
         )
     return Pass(f"{count:,} outcomes, and {SAMPLE} of them looked up: all where you said.")
@@ -142,10 +161,14 @@ def _account(lines: Sequence[Line], log: Log, stop: FaultView, seed: int) -> Ver
     silent = OUTAGE_COUNT - sum(line is not None for line in lines)
     refused = sum(line is not None and list(line) == [-1, QUEUE_FULL] for line in lines)
     delivered = sum(line is not None and line[0] >= 0 for line in lines)
+    failed = OUTAGE_COUNT - silent - delivered
     rows = [
         Evidence(at=stop.at, note="the broker was stopped"),
         Evidence(at=stop.until, note="the broker was started again"),
-        Evidence(topic=OUTAGE, note=f"delivered {delivered:,}, failed {OUTAGE_COUNT - silent - delivered:,}, unreported {silent:,}"),
+        Evidence(
+            topic=OUTAGE,
+            note=f"delivered {delivered:,}, failed {failed:,}, unreported {silent:,}",
+        ),
     ]
     if silent:
         return Fail(
@@ -173,7 +196,9 @@ def _account(lines: Sequence[Line], log: Log, stop: FaultView, seed: int) -> Ver
         )
     twice = sum(len(records) - 1 for records in log.values())
     note = f" {twice:,} are in the log twice: lesson 6 is about them." if twice else ""
-    return Pass(f"{delivered:,} stored, {OUTAGE_COUNT - delivered:,} failed, none unreported.{note}", evidence=rows)
+    return Pass(
+        f"{delivered:,} stored, {OUTAGE_COUNT - delivered:,} failed, none unreported.{note}", evidence=rows
+    )
 
 
 def _last_run(view: SandboxView, attempt: AttemptFacts, program: str) -> ProgramView | None:
@@ -235,7 +260,7 @@ def _is_line(line: object) -> bool:
 
 
 def _log(view: SandboxView, attempt: AttemptFacts, topic: str, run: str, count: int) -> Log:
-    """The records of one run by their number; a run adds at most its count, and some repeats, to a partition."""
+    """The records of one run by number; a partition gets at most its count, and some repeats."""
     begin: Horizon = {topic: _tail(view, attempt, topic, count + REPEATS)}
     found: dict[int, list[RecordView]] = {}
     for record in view.records(topic, since=begin):
@@ -247,7 +272,8 @@ def _log(view: SandboxView, attempt: AttemptFacts, topic: str, run: str, count: 
 def _tail(view: SandboxView, attempt: AttemptFacts, topic: str, most: int) -> tuple[int, ...]:
     old = attempt.horizon.get(topic, ())
     return tuple(
-        max(part.end - most, old[part.partition] if part.partition < len(old) else 0) for part in view.offsets(topic)
+        max(part.end - most, old[part.partition] if part.partition < len(old) else 0)
+        for part in view.offsets(topic)
     )
 
 
@@ -269,7 +295,9 @@ def _is_there(records: Sequence[RecordView], line: Sequence[int]) -> bool:
 
 
 def _absent(lines: Sequence[Line], log: Log) -> list[tuple[int, Sequence[int]]]:
-    return [(n, line) for n, line in enumerate(lines) if line is not None and line[0] >= 0 and n not in log][:5]
+    return [(n, line) for n, line in enumerate(lines) if line is not None and line[0] >= 0 and n not in log][
+        :5
+    ]
 
 
 def _stop_during(view: SandboxView, run: ProgramView) -> FaultView | None:

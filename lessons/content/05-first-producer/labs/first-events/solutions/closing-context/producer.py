@@ -5,24 +5,23 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from confluent_kafka import Producer
-
 from sandbox import cluster
 from tasks import created_tasks
 
 
 def event_for(task):
     event_id = str(uuid4())
-    body = dict(
-        event_id=event_id,
-        event_type="task.created",
-        event_version="1.0",
-        occurred_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        source="urn:service:task-api",
-        task_id=task["task_id"],
-        correlation_id=event_id,
-        actor=task["agent"],
-        data=task,
-    )
+    body = {
+        "event_id": event_id,
+        "event_type": "task.created",
+        "event_version": "1.0",
+        "occurred_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "source": "urn:service:task-api",
+        "task_id": task["task_id"],
+        "correlation_id": event_id,
+        "actor": task["agent"],
+        "data": task,
+    }
     return task["task_id"], body
 
 

@@ -6,7 +6,6 @@ import uuid
 from datetime import UTC, datetime
 
 from confluent_kafka import Producer
-
 from sandbox import cluster
 from tasks import created_tasks
 

@@ -23,7 +23,7 @@ def hand_over(producer: Producer, event: dict, receipt) -> None:
 
 def stored(outcomes: Outcomes, number: int, error, record) -> None:
     """A receipt has come, so the record has been delivered."""
-    outcomes.lines[number] = [record.partition(), record.offset()]
+    outcomes.lines[number] = [record.partition(), record.offset() or 0]
 
 
 def main() -> None:

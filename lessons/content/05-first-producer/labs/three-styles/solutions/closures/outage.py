@@ -1,7 +1,6 @@
 """Two thousand events a second, a small queue, and a broker that goes away for five seconds."""
 
 from confluent_kafka import Producer
-
 from events import events, new_run, paced
 from outcomes import Outcomes
 from sandbox import cluster
@@ -17,7 +16,9 @@ def main() -> None:
         accepted = False
         while not accepted:
             try:
-                producer.produce(**event, on_delivery=lambda error, record, n=number: outcomes.note(n, error, record))
+                producer.produce(
+                    **event, on_delivery=lambda error, record, n=number: outcomes.note(n, error, record)
+                )
                 accepted = True
             except BufferError:
                 producer.poll(0.05)

@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 
 from confluent_kafka import Producer
-
 from events import events, new_run
 from outcomes import Outcomes
 from sandbox import cluster
@@ -37,7 +36,9 @@ def with_receipts(producer: Producer, run: str) -> Outcomes:
     outcomes = Outcomes(RECEIPTS)
     with producer:
         for number, event in enumerate(events("race-receipts", run, RECEIPTS)):
-            producer.produce(**event, on_delivery=lambda error, record, n=number: outcomes.note(n, error, record))
+            producer.produce(
+                **event, on_delivery=lambda error, record, n=number: outcomes.note(n, error, record)
+            )
             if number % 100 == 0:
                 producer.poll(0)
     return outcomes

@@ -3,7 +3,6 @@
 from functools import partial
 
 from confluent_kafka import Producer
-
 from events import events, new_run, paced
 from outcomes import Outcomes
 from sandbox import cluster

@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 
 from confluent_kafka import Producer
-
 from events import events, new_run
 from outcomes import Outcomes
 from sandbox import cluster

@@ -1,0 +1,196 @@
+"""Lab 3.1: twelve keys, five records each; a prediction before, an observation after."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+
+from lessons.checks import (
+    AttemptFacts,
+    Evidence,
+    Fail,
+    Pass,
+    ProgramView,
+    RecordView,
+    SandboxView,
+    Verdict,
+    Waiting,
+)
+
+FOLDER, TOPIC = "predict-then-look", "mm-tasks"
+TASKS, STEPS, PARTITIONS = 12, 5, 3
+COUNT = TASKS * STEPS
+ANSWERS = {
+    "same_key_same_partition": ("yes", "no"),
+    "equal_share": ("yes", "no"),
+    "partitions_used": ("1", "2", "3"),
+}
+
+
+def predict(view: SandboxView, attempt: AttemptFacts) -> Verdict:
+    """The prediction is written down. It is not held against anybody."""
+    sheet = _sheet(view, "prediction.json")
+    filled = [name for name, allowed in ANSWERS.items() if _word(sheet, name) in allowed]
+    if len(filled) == len(ANSWERS):
+        return Pass("Written down: " + ", ".join(f"{name} {_word(sheet, name)}" for name in ANSWERS) + ".")
+    return Waiting(
+        'Fill in prediction.json: "yes" or "no", and 1, 2 or 3 partitions.', done=len(filled), of=len(ANSWERS)
+    )
+
+
+def keys(view: SandboxView, attempt: AttemptFacts) -> Verdict:
+    """Sixty keyed records; every key stays on one partition, and the keys do not all share one."""
+    topic = view.topic(TOPIC)
+    records = _last_records(view, attempt)
+    if records is None or not records:
+        return Waiting("Run send.py once the prediction is written down.", of=COUNT)
+    if any(record.key is None for record in records):
+        bare = [record for record in records if record.key is None]
+        return Fail(
+            "KEY_MISSING",
+            f"{len(bare)} of {len(records)} records have no key, so their partition was picked for the "
+            "sender's convenience.",
+            evidence=_rows(bare, "no key"),
+            look="keys",
+        )
+    if len(records) != COUNT:
+        return Fail(
+            "NOT_SIXTY", f"The last run left {len(records)} records; {COUNT} are expected.", look="keys"
+        )
+    by_key: dict[str, set[int]] = defaultdict(set)
+    for record in records:
+        by_key[record.key_text].add(record.partition)
+    if len(by_key) < TASKS:
+        return Fail(
+            "ONE_KEY",
+            f"{len(by_key)} different keys for {TASKS} tasks: tasks that have nothing to do with each "
+            "other queue behind one another.",
+            evidence=_rows(records, "key shared by several tasks"),
+            look="keys",
+        )
+    split = {key: found for key, found in by_key.items() if len(found) > 1}
+    if split or topic is None or len(topic.partitions) != PARTITIONS:
+        return Fail(
+            "KEY_SPLIT",
+            f"{len(split)} of {TASKS} keys are spread over several partitions, so nothing keeps their steps "
+            "in order.",
+            evidence=[
+                Evidence(topic=TOPIC, key=key, note=f"partitions {sorted(found)}")
+                for key, found in split.items()
+            ],
+            look="keys",
+        )
+    return Pass(
+        f"{TASKS} keys, each on one partition; {len({r.partition for r in records})} partitions used."
+    )
+
+
+def order(view: SandboxView, attempt: AttemptFacts) -> Verdict:
+    """Within each task the steps stand in the log in the order 1 to 5."""
+    records = _last_records(view, attempt)
+    if not records or len(records) != COUNT:
+        return Waiting("Waiting for a run of send.py that leaves sixty records.")
+    steps: dict[str, list[RecordView]] = defaultdict(list)
+    for record in records:
+        steps[str(record.fields().get("task_id"))].append(record)
+    for task_id, found in steps.items():
+        numbers = [record.fields().get("step") for record in found]
+        if len({record.partition for record in found}) > 1:
+            return Waiting(
+                "Waiting until every task has one partition: across several there is no order to judge."
+            )
+        if numbers != list(range(1, STEPS + 1)):
+            return Fail(
+                "ORDER_BROKEN",
+                f"{task_id} stands in the log as steps {', '.join(map(str, numbers))}.",
+                evidence=[_row(record, f"step {record.fields().get('step')}") for record in found],
+                look="order",
+            )
+    return Pass("Every task reads 1, 2, 3, 4, 5.")
+
+
+def observed(view: SandboxView, attempt: AttemptFacts) -> Verdict:
+    """What the student wrote down after looking is what the log holds."""
+    records = _last_records(view, attempt)
+    if not records or len(records) != COUNT:
+        return Waiting("Waiting for a run of send.py that leaves sixty records.")
+    sheet = _sheet(view, "observed.json")
+    names = [f"P{number}" for number in range(PARTITIONS)]
+    if any(not isinstance(sheet.get(name), int) for name in names) or _word(sheet, "equal_share") not in (
+        "yes",
+        "no",
+    ):
+        return Waiting(
+            "Fill in observed.json: how many records each partition got, and whether that is equal."
+        )
+    written = tuple(sheet[name] for name in names)
+    counts = Counter(record.partition for record in records)
+    last = tuple(counts[number] for number in range(PARTITIONS))
+    rows = [
+        Evidence(
+            topic=TOPIC, partition=number, note=f"{last[number]} in the log, {written[number]} on your sheet"
+        )
+        for number in range(PARTITIONS)
+    ]
+    equal = "yes" if len(set(last)) == 1 else "no"
+    if written not in (last, _since_begin(view, attempt)) or _word(sheet, "equal_share") != equal:
+        return Fail(
+            "SHEET_DIFFERS",
+            f"Your sheet says {', '.join(map(str, written))} and equal share: {_word(sheet, 'equal_share')}. "
+            "The log says otherwise.",
+            evidence=rows,
+            look="keys",
+        )
+    return Pass("Your sheet and the log agree.", evidence=rows)
+
+
+def _last_records(view: SandboxView, attempt: AttemptFacts) -> list[RecordView] | None:
+    """The records of the last send.py that ended well, by partition and offset; None while there is none."""
+    run = _last_run(view, attempt)
+    if run is None or run.running or run.exit_code != 0:
+        return None
+    nonce = attempt.nonce.encode()
+    return [
+        record
+        for record in view.records(TOPIC, since=attempt.horizon)
+        if record.timestamp >= run.started_at and nonce in (record.value or b"")
+    ]
+
+
+def _last_run(view: SandboxView, attempt: AttemptFacts) -> ProgramView | None:
+    path = f"{FOLDER}/send.py"
+    runs = [run for run in view.programs() if run.path == path and run.started_at >= attempt.activated_at]
+    return runs[-1] if runs else None
+
+
+def _since_begin(view: SandboxView, attempt: AttemptFacts) -> tuple[int, ...]:
+    old = attempt.horizon.get(TOPIC, ()) or (0,) * PARTITIONS
+    return tuple(part.end - begin for part, begin in zip(view.offsets(TOPIC), old, strict=False))
+
+
+def _sheet(view: SandboxView, name: str) -> Mapping[str, object]:
+    try:
+        found = json.loads(view.file(f"{FOLDER}/{name}") or "")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _word(sheet: Mapping[str, object], name: str) -> str:
+    return str(sheet.get(name, "")).strip().lower()
+
+
+def _rows(records: Sequence[RecordView], note: str) -> list[Evidence]:
+    return [_row(record, note) for record in records]
+
+
+def _row(record: RecordView, note: str) -> Evidence:
+    return Evidence(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        at=record.timestamp,
+        key=record.key_text,
+        note=note,
+    )
