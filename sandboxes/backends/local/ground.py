@@ -115,7 +115,7 @@ def start_keeper(
         os.write(
             told_in, json.dumps({"token": record.token, "grace": grace_s, "lock": lock}).encode() + b"\n"
         )
-        record.keeper_pid = _child_pid(os.read(info, _INFO_BYTES), home)
+        record.keeper_pid = _child_pid(_read_object(info), home)
         record.keeper_start = process_start(record.keeper_pid)
         return process
     except OSError as error:
@@ -124,6 +124,14 @@ def start_keeper(
         for descriptor in (info, info_in, told, told_in, lock, log):
             if descriptor >= 0:
                 os.close(descriptor)
+
+
+def _read_object(descriptor: int) -> bytes:
+    """What bubblewrap says about itself; it writes its one JSON object in several pieces."""
+    said = b""
+    while b"}" not in said and (piece := os.read(descriptor, _INFO_BYTES)):
+        said += piece
+    return said
 
 
 def _child_pid(said: bytes, home: Home) -> int:
