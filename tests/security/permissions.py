@@ -152,16 +152,49 @@ SANDBOX_PAGES = (
     ),
 )
 
+_LAB = "lessons/<slug:slug>/labs/<slug:lab>/"
+_AT_LAB = "/lessons/first/labs/one/"
+
+LESSONS = (
+    Row(route="", path="/", expect=members_get(200)),
+    Row(route="lessons/<slug:slug>/", path="/lessons/first/", expect=members_get(200)),
+    Row(route=_LAB, path=_AT_LAB, expect=members_get(200)),
+    # A refusal ("start your sandbox first") is a sentence on the panel, so the status is the same.
+    *(
+        Row(route=_LAB + more, method="POST", path=_AT_LAB + at, expect=members_get(200))
+        for more, at in (
+            ("start/", "start/"),
+            ("reset/", "reset/"),
+            ("tasks/<slug:task>/check/", "tasks/run/check/"),
+            ("tasks/<slug:task>/hint/", "tasks/run/hint/"),
+        )
+    ),
+    *(
+        Row(
+            route=f"lessons/<slug:slug>/{kind}/<slug:item>/",
+            method="POST",
+            path=f"/lessons/first/{kind}/{item}/",
+            body={"answer": answer},
+            expect=members_get(200),
+        )
+        for kind, item, answer in (("quiz", "where", "log"), ("predict", "guess", "a"))
+    ),
+)
+
 OPERATION = (Row(route="healthz/", path="/healthz/", expect=all_get(200)),)
 
-ROWS: tuple[Row, ...] = (*ACCOUNTS, *SANDBOX_PAGES, *OPERATION)
+ROWS: tuple[Row, ...] = (*ACCOUNTS, *SANDBOX_PAGES, *LESSONS, *OPERATION)
 
-# 4401 not signed in, 4403 not yours; an instructor's and an admin's look at a student's board comes with the
-# class view.
+# 4401 not signed in, 4403 not yours. Those who teach her may watch her cluster; only Ada runs programs in it.
 SOCKETS: tuple[Socket, ...] = (
     Socket(
         route="ws/workspace/<uuid:sandbox_id>/",
         path=f"/ws/workspace/{SANDBOX}/",
         expect=dict.fromkeys(PEOPLE, 4403) | {"ada": 0, "nobody": 4401},
+    ),
+    Socket(
+        route="ws/live/<uuid:sandbox_id>/",
+        path=f"/ws/live/{SANDBOX}/",
+        expect=dict.fromkeys(PEOPLE, 4403) | {"ada": 0, "grace": 0, "root": 0, "nobody": 4401},
     ),
 )
