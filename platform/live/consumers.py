@@ -102,7 +102,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
     async def _write(self) -> None:
         """The only task that sends: frames in order, then the close code."""
         while (text := await self._viewer.next()) is not None:
-            await self.base_send({"type": "websocket.send", "text": text})
+            await self.send(text)
         await self.close(self._viewer.close_code)
 
     async def control_event(self, event: Mapping[str, Any]) -> None:

@@ -132,7 +132,7 @@ def _broker_events(old: Snapshot, new: Snapshot) -> Iterator[Event]:
         yield {
             "kind": "broker",
             "ok": new.broker.ok,
-            "sentence": new.broker.sentence or "The broker answers again.",
+            "sentence": new.broker.sentence or "The broker answers.",
         }
 
 

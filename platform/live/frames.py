@@ -53,7 +53,7 @@ class Lane(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hello:
-    """The first answer. resumed: the missed frames follow and `s` is where they start; else a snap follows."""
+    """The first answer. resumed: what was missed follows, from after `s` on; else a snap follows."""
 
     lane: ClassVar[Lane] = Lane.HELLO
     e: str

@@ -196,7 +196,7 @@ class Picture:
         self._touch()
 
     def _commit_proves_end(self, commit: Commit) -> None:
-        """A commit beyond the log end we know says that the log has grown (only a poll tells us otherwise)."""
+        """A commit beyond the log end we know says that the log has grown; the poll would tell us later."""
         topic = self.topics.get(commit.topic)
         if (
             topic is None
@@ -213,7 +213,9 @@ class Picture:
         what = (record.kind, record.version)
         if what not in self._said and len(self._said) < _MOST_STEPS:
             self._said.add(what)
-            sentence = f"The broker wrote a group record of kind {record.kind}, version {record.version}, that this page cannot read."
+            sentence = (
+                f"A group record of kind {record.kind}, version {record.version} was seen, not decoded."
+            )
             self.note(
                 {"kind": "undecoded", "record": record.kind, "version": record.version, "sentence": sentence}
             )

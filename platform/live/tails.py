@@ -230,8 +230,7 @@ class TopicTail:
         found: list[Batch] = []
         is_readable = True
         try:
-            for batch in batches.scan(part.data):
-                found.append(batch)
+            found.extend(batches.scan(part.data))  # what came before the unreadable is kept
         except CorruptAnswer:
             is_readable = False
         if found:

@@ -166,8 +166,8 @@ class Watch:
                 await poll.answered.wait()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FIRST_S):
-                while not self.picture.broker.ok:
-                    await asyncio.sleep(0.02)
+                if not self.picture.broker.ok:
+                    return
                 await groups.answered.wait()
                 for tail, _ in list(self._tails.values()):
                     await tail.ready.wait()

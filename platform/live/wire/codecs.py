@@ -19,7 +19,7 @@ _XERIAL_HEADER = 16
 
 
 def inflate(codec: int, data: bytes) -> bytes:
-    """The first CAP bytes at most. codec: the low three bits of a batch's attributes. Raises CorruptAnswer."""
+    """The first CAP bytes at most. codec: the low three bits of the attributes. Raises CorruptAnswer."""
     if codec == 0:
         return data
     try:

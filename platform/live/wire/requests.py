@@ -153,7 +153,7 @@ def _partition(r: Reader) -> PartitionMeta:
 
 
 def list_offsets(topics: Mapping[str, Sequence[int]], when: int) -> Request[dict[tuple[str, int], int]]:
-    """Log starts (EARLIEST) or log ends (LATEST) of partitions the asked broker leads; others are left out."""
+    """Log starts (EARLIEST) or log ends (LATEST) of partitions the asked broker leads; none for others."""
     body = (
         _CONSUMER_REPLICA
         + _UNCOMMITTED
