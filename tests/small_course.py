@@ -1,6 +1,12 @@
-"""A course small enough to see whole: one lesson with a question, a prediction and a lab, and one that is coming."""
+"""A course small enough to see whole: a lesson with a question, a prediction and a lab, and one to come."""
 
+import tempfile
+from functools import cache
 from pathlib import Path
+
+from lessons.catalog import Course, read_course
+from lessons.publishing import publish
+from lessons.selectors import forget_course
 
 COURSE = """\
 title: A small course
@@ -103,3 +109,16 @@ def write(folder: Path) -> Path:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     return folder
+
+
+@cache
+def read() -> Course:
+    """The course, read and rendered once per process."""
+    with tempfile.TemporaryDirectory() as folder:
+        return read_course(write(Path(folder)))
+
+
+def serve() -> None:
+    """Make it the course that is served, in this test's database."""
+    publish(read())
+    forget_course()

@@ -1,16 +1,10 @@
 """The scene of the security tests: the cast, and a sandbox of Ada's that runs in the memory backend."""
 
-import tempfile
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 from django.test import Client
 
 from accounts.models import User
-from lessons.catalog import Course, read_course
-from lessons.publishing import publish
-from lessons.selectors import forget_course
 from sandboxes import provisioning
 from sandboxes.lifecycle import State
 from sandboxes.models import Cluster, Sandbox
@@ -41,17 +35,10 @@ class Scene:
         return path.format(sandbox=self.sandbox.id)
 
 
-@cache
-def _course() -> Course:
-    with tempfile.TemporaryDirectory() as folder:
-        return read_course(small_course.write(Path(folder)))
-
-
 def set_scene() -> Scene:
     """Ada's sandbox is ready and holds one file; nobody else has one. A small course is served."""
     cast = assemble()
-    publish(_course())
-    forget_course()
+    small_course.serve()
     sandbox = Sandbox.objects.create(
         owner=cast.ada, cluster=Cluster.objects.create(name="here", backend="memory"), state=State.READY
     )

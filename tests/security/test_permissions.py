@@ -12,6 +12,7 @@ from sandboxes.models import Sandbox
 from tests.security.permissions import PEOPLE, ROWS, SOCKETS, Row, Socket
 from tests.security.stage import Scene, set_scene
 
+DENIED = 1000  # what the test's client reports of a handshake that was refused
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -104,6 +105,18 @@ async def test_a_socket_opens_for_whom_the_matrix_says(socket: Socket, person: s
     assert await code_of(scene.fill(socket.path), cookie) == socket.expect[person]
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("origin", [b"", b"null", b"http://evil.example", b"http://localhost.evil.example"])
+@pytest.mark.parametrize("socket", SOCKETS, ids=lambda socket: socket.route)
+async def test_no_socket_opens_for_a_page_of_another_site(socket: Socket, origin: bytes) -> None:
+    from asgiref.sync import sync_to_async
+
+    scene = await sync_to_async(set_scene)()
+    cookie = await sync_to_async(cookie_of)(scene, "ada")
+
+    assert await code_of(scene.fill(socket.path), cookie, origin=origin) == DENIED
+
+
 def ask(scene: Scene, row: Row, person: str) -> Any:
     return scene.client(person).generic(row.method, scene.fill(row.path), **request_of(row))
 
@@ -133,15 +146,15 @@ def cookie_of(scene: Scene, person: str) -> str:
     return "; ".join(f"{name}={morsel.value}" for name, morsel in scene.client(person).cookies.items())
 
 
-async def code_of(path: str, cookie: str) -> int:
-    """0 when the socket stays open, else the code it is closed with."""
+async def code_of(path: str, cookie: str, origin: bytes = b"http://localhost") -> int:
+    """0 when the socket stays open, else the code it is closed with, or DENIED before it opened."""
     from config.asgi import application
 
-    headers = [(b"host", b"localhost"), (b"origin", b"http://localhost"), (b"cookie", cookie.encode())]
+    headers = [(b"host", b"localhost"), (b"origin", origin), (b"cookie", cookie.encode())]
     socket = WebsocketCommunicator(application, path, headers=headers)
     connected, code = await socket.connect(timeout=5)
     if not connected:
-        return int(code or 0)
+        return int(code or DENIED)
     first = await socket.receive_output(timeout=5) if not await socket.receive_nothing(0.3) else {"type": ""}
     await socket.disconnect()
     return int(first["code"]) if first["type"] == "websocket.close" else 0
