@@ -4,14 +4,13 @@
  */
 import { createLanes, drawMini, lanesHeight } from "./charts/lanes.js";
 import { createTwin, lanesTwin } from "./charts/twin.js";
-import { recordView } from "./charts/record.js";
-import { GROUP_HUES, flagIcon, h, num, plural, readTokens, say, still, word } from "./ink.js";
+import { GROUP_HUES, flagIcon, h, num, plural, readTokens, say, still } from "./ink.js";
 import { visible } from "./keys.js";
-import { recordAt } from "./model.js";
 import { MOST_LANES, groupsOf, heldIn, laneRows, topicNames } from "./rows.js";
 import { groupLens } from "./lenses/group.js";
 import { lagLens } from "./lenses/lag.js";
 import { eventsLens } from "./lenses/events.js";
+import { recordsLens } from "./lenses/records.js";
 import { createTime } from "./time.js";
 import { pickRecords } from "./pick.js";
 
@@ -31,7 +30,7 @@ export function createBoard(root, { look, history, ink, letter }) {
   const hues = new Map();
   const lenses = {
     group: groupLens($("#lens-group"), { history, look }), lag: lagLens($("#lens-lag"), { history }),
-    events: eventsLens($("#lens-events")),
+    record: recordsLens($("#lens-record"), { look, ink }), events: eventsLens($("#lens-events")),
   };
   let model = null;
   let offset = 0;
@@ -39,7 +38,6 @@ export function createBoard(root, { look, history, ink, letter }) {
   let scene = null;
   let slowAt = 0;
   let paintedAt = 0;
-  let opened = null;
 
   const now = () => Date.now() + offset;
   const hueOf = (id) => {
@@ -67,6 +65,7 @@ export function createBoard(root, { look, history, ink, letter }) {
     if (!model) return;
     if (still() && t - paintedAt < STILL) return;
     if (dirty) scene = compose();
+    if (dirty) learnLetters(scene, letter);
     const moving = dirty || t - paintedAt > SLOW;
     if (moving && canvas.offsetParent) dirty = lanes.draw(scene);
     else if (moving) dirty = false;
@@ -83,14 +82,16 @@ export function createBoard(root, { look, history, ink, letter }) {
     const { topic, rows, group } = scene;
     root.classList.toggle("no-topic", !topic);
     root.classList.toggle("unread", !group);
+    look.set({ current: topic });
     heading();
     if (topic) {
       resize(rows.length);
       honest();
       if (!$("[data-draw=lanes] .table").hidden) twin(lanesTwin(rows, topic, group?.id), t);
     }
-    lenses[look.lens]?.(scene, t);
-    if (opened && look.lens === "record") showRecord();
+    const lens = look.lens ?? (group ? "group" : "record");
+    showLens(root, lens);
+    lenses[lens]?.(scene, t);
     time.draw(scene);
     const mini = document.querySelector("#mini");
     if (mini?.getClientRects().length) miniature(mini);
@@ -102,7 +103,7 @@ export function createBoard(root, { look, history, ink, letter }) {
     const held = shown.topics[topic];
     const rate = history.rate(topic, now());
     say($("#topic-fact"), held ? [
-      plural(held.partitions.length, "partition", word), plural(heldIn(held), "record"),
+      plural(held.partitions.length, "partition"), plural(heldIn(held), "record"),
       rate >= 0.5 ? `${num(rate)}/s` : "",
     ].filter(Boolean).join(", ") : "");
     fillGroups($("#groups"), scene, look);
@@ -120,11 +121,8 @@ export function createBoard(root, { look, history, ink, letter }) {
 
   function honest() {
     const { model: shown, topic, rows } = scene;
-    const count = shown.counts[topic];
     const all = rows.length > MOST_LANES ? `${MOST_LANES} of ${rows.length} partitions are drawn. ` : "";
-    const contents = !count || count.seen === count.shown ? "Every record is drawn."
-      : `Every record is counted; contents came for ${num(count.shown)} of ${num(count.seen)}.`;
-    say($("#honest-say"), all + contents);
+    say($("#honest-say"), all + honesty(shown, topic));
     const pin = $("#pin");
     pin.hidden = look.pin === null;
     if (look.pin !== null) say(pin.firstElementChild, `Following ${visible(look.pin)}.`);
@@ -140,26 +138,12 @@ export function createBoard(root, { look, history, ink, letter }) {
 
   /** Open one record in the lens below. */
   function open(place) {
-    opened = { topic: scene.topic, ...place };
-    look.set({ lens: "record", cursor: place });
-    showRecord(true);
-  }
-
-  function showRecord(anew = false) {
-    const { topic, p, o } = opened;
-    const record = recordAt(scene.model, topic, p, o);
-    const row = topic === scene.topic ? scene.rows.find((one) => one.p === p) : undefined;
-    const sign = `${topic}:${p}:${o}:${row?.committed > o}:${record !== null}`;
-    const lens = $("#lens-record");
-    if (!anew && lens.dataset.sign === sign) return;
-    lens.dataset.sign = sign;
-    lens.replaceChildren(...recordView(record, { topic, p, o, group: scene.group?.id ?? null, row, ink }));
+    look.set({ lens: "record", cursor: place, opened: scene.topic });
   }
 
   pickRecords($("[data-draw=lanes]"), { lanes, look, open, scene: () => scene, redraw: () => { dirty = true; } });
   choosers(root, look);
-  look.onChange(() => { dirty = true; slowAt = 0; showLens(root, look.lens); });
-  showLens(root, look.lens);
+  look.onChange(() => { dirty = true; slowAt = 0; });
   const themed = () => { readTokens(); dirty = true; slowAt = 0; };
   document.addEventListener("theme:changed", () => requestAnimationFrame(themed));
   addEventListener("resize", () => { dirty = true; slowAt = 0; });
@@ -195,6 +179,25 @@ export function createBoard(root, { look, history, ink, letter }) {
   };
 }
 
+/** What is drawn, and what of it can be read: nothing is left out in silence. */
+export function honesty(model, topic) {
+  const count = model.counts[topic] ?? { seen: 0, shown: 0 };
+  if (count.shown < count.seen) {
+    return `Every record is counted; contents came for ${num(count.shown)} of ${num(count.seen)}.`;
+  }
+  const held = heldIn(model.topics[topic]);
+  const read = Object.values(model.records[topic] ?? {}).reduce((sum, lane) => sum + lane.length, 0);
+  return read >= held ? "Every record is drawn."
+    : `Every record is drawn; contents of the newest ${num(read)} of ${num(held)} are here.`;
+}
+
+/** Letters tell the keys of a topic apart, so all of its keys must be known before the first one is drawn. */
+function learnLetters({ model, topic }, letter) {
+  for (const lane of Object.values(model.records[topic] ?? {})) {
+    for (const record of lane) if (record.k !== null && !record.kb) letter(topic, record.k);
+  }
+}
+
 function fillSelect(select, { own, internal }, chosen) {
   const sign = JSON.stringify([own, internal]);
   if (select.dataset.sign !== sign) {
@@ -225,6 +228,8 @@ function fillGroups(box, { group, others }, look) {
 }
 
 function showLens(root, name) {
+  if (root.dataset.lens === name) return;
+  root.dataset.lens = name;
   for (const tab of root.querySelectorAll("[data-lens]")) {
     const on = tab.dataset.lens === name;
     tab.setAttribute("aria-selected", String(on));
@@ -235,12 +240,12 @@ function showLens(root, name) {
 
 function choosers(root, look) {
   root.querySelector("#topic").addEventListener("change", ({ target }) =>
-    look.set({ topicChosen: target.value, topicShown: null, cursor: null }));
+    look.set({ topicChosen: target.value, topicShown: null, cursor: null, opened: null }));
   root.querySelector("#pin button").addEventListener("click", () => look.set({ pin: null }));
   const list = root.querySelector(".tabs");
   list.addEventListener("click", ({ target }) => {
     const tab = target.closest("[data-lens]");
-    if (tab) look.set({ lens: tab.dataset.lens });
+    if (tab) look.set({ lens: tab.dataset.lens, opened: null });
   });
   tabKeys(list);
   root.addEventListener("click", ({ target }) => {

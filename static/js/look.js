@@ -10,12 +10,17 @@ export class Look {
     this.wanted = topics;
     this.topicChosen = null;
     this.topicShown = null;
+    /** The topic that is on the board now, however it got there. */
+    this.current = null;
     this.groupChosen = null;
     this.groupShown = null;
     this.focus = null;
     this.pin = null;
     this.cursor = null;
-    this.lens = "group";
+    /** The closer look that was chosen; null: what fits, groups where there are some, else records. */
+    this.lens = null;
+    /** The topic of the record that is opened at the cursor. */
+    this.opened = null;
     this.held = null;
     this.listeners = [];
   }
@@ -48,7 +53,7 @@ export class Look {
 
   /** Topics whose records should be sent. */
   view() {
-    const names = [this.topicShown, this.topicChosen, ...this.wanted].filter(Boolean);
+    const names = [this.current, this.topicShown, this.topicChosen, ...this.wanted].filter(Boolean);
     return [...new Set(names)].slice(0, 8);
   }
 }

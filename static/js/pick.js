@@ -38,7 +38,7 @@ export function pickRecords(box, { lanes, look, open, scene, redraw }) {
     showTip(null);
     open(place);
   });
-  box.addEventListener("blur", () => { showTip(null); look.set({ cursor: null }); });
+  box.addEventListener("blur", () => { showTip(null); if (!look.opened) look.set({ cursor: null }); });
   box.addEventListener("keydown", (event) => {
     const place = moved(event.key, look.cursor, scene());
     if (!place) return;

@@ -150,10 +150,11 @@ function nearest(paragraphs) {
 /** The outline shows where the reader is. */
 export function outline(root) {
   const links = [...root.querySelectorAll("#outline a[href^='#']")];
-  const heads = links.map((link) => document.getElementById(decodeURIComponent(link.hash.slice(1))));
+  // Asked anew each time: fragments are swapped, and a detached heading stands at 0.
+  const head = (link) => document.getElementById(decodeURIComponent(link.hash.slice(1)));
   const mark = () => {
     const line = innerHeight * 0.4;
-    const here = heads.findLastIndex((head) => head && head.getBoundingClientRect().top < line);
+    const here = links.findLastIndex((link) => head(link)?.getBoundingClientRect().top < line);
     links.forEach((link, i) => {
       link.classList.toggle("here", i === Math.max(0, here));
       if (i === Math.max(0, here)) link.setAttribute("aria-current", "true");

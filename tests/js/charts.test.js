@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { honesty } from "../../static/js/board.js";
 import { STEPS, step, windowOf } from "../../static/js/charts/heat.js";
 import { lanesHeight } from "../../static/js/charts/lanes.js";
 import { hexLines, readable } from "../../static/js/charts/record.js";
@@ -108,4 +109,11 @@ test("numbers are written for people", () => {
   assert.equal(size(2_048), "2.0 KiB");
   assert.equal(span(1_234), "1.2 s");
   assert.equal(span(180_000), "3 min");
+});
+
+test("the honesty line says what is counted, what is drawn and what can be read", () => {
+  assert.equal(honesty(model(), "orders"), "Every record is drawn; contents of the newest 2 of 14 are here.");
+  assert.equal(honesty(model({ counts: { orders: { seen: 1_000, shown: 2 } } }), "orders"),
+    "Every record is counted; contents came for 2 of 1,000.");
+  assert.equal(honesty(model(), "nothing"), "Every record is drawn.");
 });

@@ -100,3 +100,9 @@ test("the rate is what the log grew by over the last five seconds", () => {
   assert.equal(Math.round(history.rate("orders", 10_001)), 20);
   assert.equal(history.rate("orders", 60_000), 0);
 });
+
+test("a topic that came to the board by itself is asked for as well", () => {
+  const look = new Look({ topics: ["a"] });
+  look.set({ current: "z" });
+  assert.deepEqual(look.view(), ["z", "a"]);
+});

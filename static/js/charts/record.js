@@ -75,7 +75,9 @@ function standing(o, group, row) {
 function keyWord(record, ink) {
   if (record.k === null) return "none";
   if (record.kb) return `binary: ${record.k}`;
-  return h("span", { className: `key k${ink(record.k)}` }, visible(record.k) || "(empty)");
+  const word = h("span", { className: `key k${ink(record.k)}`, tabIndex: 0, role: "button" }, visible(record.k) || "(empty)");
+  word.dataset.key = record.k;
+  return word;
 }
 
 function headers(list) {

@@ -1,0 +1,82 @@
+/**
+ * The closer look at records: the newest as lines, or one of them opened. The lines hold still while they are pointed
+ * at or walked through by keyboard.
+ */
+import { recordView } from "../charts/record.js";
+import { clock, h, num, say } from "../ink.js";
+import { visible } from "../keys.js";
+import { recordAt } from "../model.js";
+
+/** Lines shown, and characters of a value in one. */
+export const LINES = 40;
+const PREVIEW = 160;
+
+export function recordsLens(root, { look, ink }) {
+  const list = root.querySelector(".stream");
+  const one = root.querySelector(".opened");
+  const back = root.querySelector(".back");
+  list.addEventListener("click", ({ target }) => {
+    const line = target.closest("[data-place]");
+    if (line) look.set({ cursor: placeOf(line.dataset.place), opened: line.dataset.topic });
+  });
+  back.addEventListener("click", () => {
+    look.set({ opened: null, cursor: null });
+    list.querySelector("button")?.focus();
+  });
+
+  return (scene) => {
+    const shown = look.opened && look.cursor ? { topic: look.opened, ...look.cursor } : null;
+    back.hidden = one.hidden = !shown;
+    list.hidden = Boolean(shown);
+    if (shown) return open(one, shown, scene, ink);
+    const lines = newest(scene.model.records[scene.topic]);
+    say(root.querySelector(".none"), lines.length ? "" : "No record of this topic has come since it was watched.");
+    return stream(list, lines, scene, ink);
+  };
+}
+
+const placeOf = (text) => {
+  const [p, o] = text.split(":").map(Number);
+  return { p, o };
+};
+
+/** The newest records over all partitions, by their own time, the newest first. */
+export function newest(lanes) {
+  return Object.values(lanes ?? {}).flatMap((lane) => lane.slice(-LINES))
+    .sort((a, b) => b.ts - a.ts || b.o - a.o).slice(0, LINES);
+}
+
+function stream(list, lines, { topic }, ink) {
+  const sign = `${topic}|${lines.length}|${lines[0]?.p}:${lines[0]?.o}:${lines.at(-1)?.o}`;
+  if (list.dataset.sign === sign || list.matches(":hover, :focus-within")) return;
+  list.dataset.sign = sign;
+  list.replaceChildren(...lines.map((record) => {
+    const button = h("button", { type: "button" },
+      h("span", { className: "at" }, `P${record.p} : ${num(record.o)}`), keyCell(record, ink),
+      h("span", { className: "preview" }, preview(record)), h("time", {}, clock(record.ts)));
+    button.dataset.place = `${record.p}:${record.o}`;
+    button.dataset.topic = topic;
+    return h("li", {}, button);
+  }));
+}
+
+function keyCell(record, ink) {
+  if (record.k === null) return h("span", { className: "dim" }, "no key");
+  if (record.kb) return h("span", { className: "dim" }, "binary key");
+  return h("span", { className: `key k${ink(record.k)}` }, visible(record.k) || "(empty)");
+}
+
+function preview(record) {
+  if (record.v === null) return "null";
+  if (record.vb) return `${record.v.slice(0, 40)}…`;
+  return visible(record.v.slice(0, PREVIEW)).replace(/\s+/g, " ");
+}
+
+function open(box, { topic, p, o }, scene, ink) {
+  const record = recordAt(scene.model, topic, p, o);
+  const row = topic === scene.topic ? scene.rows.find((lane) => lane.p === p) : undefined;
+  const sign = `${topic}:${p}:${o}:${row?.committed > o}:${row?.committed}:${record !== null}:${scene.group?.id}`;
+  if (box.dataset.sign === sign) return;
+  box.dataset.sign = sign;
+  box.replaceChildren(...recordView(record, { topic, p, o, group: scene.group?.id ?? null, row, ink }));
+}
