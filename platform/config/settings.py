@@ -61,7 +61,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "config.headers.our_headers",
     "csp.middleware.CSPMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -229,6 +229,9 @@ STORAGES = {
     "staticfiles": {"BACKEND": "config.static.HashedStorage"},
 }
 
+# Nobody else's page needs our files.
+SERVESTATIC_ALLOW_ALL_ORIGINS = False
+
 # -- Language, time, logs ------------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en-gb"
@@ -242,5 +245,12 @@ LOGGING = {
     "formatters": {"line": {"()": "config.logging.LineFormatter"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
-    "loggers": {"django.request": {"level": "ERROR"}, "uvicorn.access": {"level": "WARNING"}},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        "uvicorn.access": {"level": "WARNING"},
+        # A doorbell that rings is no news; what it led to is logged by those who did it.
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
+    },
 }

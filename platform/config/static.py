@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.staticfiles.finders import AppDirectoriesFinder
-from whitenoise.storage import CompressedManifestStaticFilesStorage
+from servestatic.storage import CompressedManifestStaticFilesStorage
 
 
-class HashedStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # whitenoise is untyped
+class HashedStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # servestatic is untyped
     """Hashes, compresses, and rewrites `import ... from "./x.js"` to the hashed names."""
 
     support_js_module_import_aggregation = True

@@ -23,7 +23,9 @@ def settings_in_code() -> set[str]:
 
 
 def settings_in_docs() -> set[str]:
-    section = Path(settings.BASE_DIR, "deploy/README.md").read_text().split("## Settings")[1].split("\n## ")[0]
+    section = (
+        Path(settings.BASE_DIR, "deploy/README.md").read_text().split("## Settings")[1].split("\n## ")[0]
+    )
     rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
     return {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)}
 

@@ -18,7 +18,16 @@ def test_our_own_page_may_open_a_websocket() -> None:
 
 @pytest.mark.parametrize(
     "origin",
-    [None, "", "null", "http://evil.example", "http://localhost:8001", "http://localhost", "file://localhost:8000", "http://localhost:8000.evil.example"],
+    [
+        None,
+        "",
+        "null",
+        "http://evil.example",
+        "http://localhost:8001",
+        "http://localhost",
+        "file://localhost:8000",
+        "http://localhost:8000.evil.example",
+    ],
 )
 def test_any_other_origin_is_refused(origin: str | None) -> None:
     assert not same_origin(scope(origin))

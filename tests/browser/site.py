@@ -1,0 +1,99 @@
+"""The whole site as a newcomer gets it: `manage.py up` in an installation of its own, and a browser on it."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+
+READY_WITHIN_S = 180
+_STOPPED_WITHIN_S = 60
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningSite:
+    """A running installation. said: what it printed when it was ready; data: its data directory."""
+
+    address: str
+    said: str
+    data: Path
+    process: subprocess.Popen[str]
+
+    @property
+    def admin_password(self) -> str:
+        found = re.search(r"First admin: \S+, password (\S+)", self.said)
+        assert found, self.said
+        return found.group(1)
+
+    def log(self, name: str) -> str:
+        return (self.data / "log" / f"{name}.log").read_text()
+
+
+def free_port() -> int:
+    """A port below the ephemeral range, where no client's own port can be in the way."""
+    for port in range(8100 + os.getpid() % 400, 9900):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("There is no free port between 8100 and 9900.")
+
+
+@contextlib.contextmanager
+def running_site() -> Iterator[RunningSite]:
+    """Start it, wait for its own word that it is ready, and stop it with Ctrl-C afterwards."""
+    data = Path(tempfile.mkdtemp(prefix="millrace-site-"))
+    data.chmod(0o711)
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "up"],
+        cwd=settings.BASE_DIR,
+        env=_environment(data, port),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        said = _until_ready(process)
+        yield RunningSite(address=f"http://127.0.0.1:{port}", said=said, data=data, process=process)
+    finally:
+        _stop(process)
+        shutil.rmtree(data, ignore_errors=True)
+
+
+def _environment(data: Path, port: int) -> dict[str, str]:
+    """The environment of a person, not of a test run: nothing points at the memory backend."""
+    dropped = ("SECRET_KEY", "DATABASE_URL", "SANDBOX_BACKEND", "DJANGO_SETTINGS_MODULE", "REDIS_URL")
+    kept = {name: value for name, value in os.environ.items() if name not in dropped}
+    return kept | {"MILLRACE_DATA": str(data), "PORT": str(port), "PYTHONUNBUFFERED": "1"}
+
+
+def _until_ready(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    said, until = "", time.monotonic() + READY_WITHIN_S
+    while "Press Ctrl-C to stop" not in said:
+        line = process.stdout.readline()
+        said += line
+        assert line, f"The site did not start:\n{said}"
+        assert time.monotonic() < until, f"The site was not ready in {READY_WITHIN_S} s:\n{said}"
+    return said
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGINT)
+    try:
+        process.communicate(timeout=_STOPPED_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
