@@ -13,10 +13,6 @@ WAITING_EVENTS = 2000
 _OVERHEAD = 200  # bytes an event costs besides its text, roughly
 
 
-class SlowFollower(Exception):
-    """A follower fell too far behind; it may come back and ask for what it missed."""
-
-
 class EventRing:
     """The last `limit` bytes of events. take_seq gives the next number; it must never give one twice."""
 
@@ -43,7 +39,10 @@ class EventRing:
             self._hand_over(queue, event)
 
     async def follow(self, after: int) -> AsyncGenerator[ProgramEvent, None]:
-        """Events with seq > after: the remembered, then the live ones. Raises SlowFollower."""
+        """Events with seq > after: the remembered, then the live ones.
+
+        Ends when the follower fell too far behind, or nothing more will come; it may ask again.
+        """
         queue: asyncio.Queue[ProgramEvent | None] = asyncio.Queue(WAITING_EVENTS)
         remembered = [event for event in self._events if event.seq > after]
         self._followers.add(queue)
@@ -52,14 +51,22 @@ class EventRing:
                 yield event
             while event_or_end := await queue.get():
                 yield event_or_end
-            raise SlowFollower
         finally:
             self._followers.discard(queue)
+
+    def close(self) -> None:
+        """Nothing more will happen: let all followers go."""
+        for queue in list(self._followers):
+            self._let_go(queue)
 
     def _hand_over(self, queue: asyncio.Queue[ProgramEvent | None], event: ProgramEvent) -> None:
         if queue.qsize() < WAITING_EVENTS - 1:
             queue.put_nowait(event)
-        elif queue in self._followers:
+        else:
+            self._let_go(queue)
+
+    def _let_go(self, queue: asyncio.Queue[ProgramEvent | None]) -> None:
+        if queue in self._followers:
             self._followers.discard(queue)
             queue.put_nowait(None)
 

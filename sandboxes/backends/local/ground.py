@@ -55,7 +55,13 @@ def make_node(home: Home, record: Record, node: kafka.Node, template: Path) -> N
     if not (folder / "log" / "meta.properties").exists():
         _make_log(folder, record, node, template, owner)
     profile = kafka.PROFILES[record.profile]
-    text = kafka.server_properties(profile, node, platform_address=record.address, password=record.password)
+    text = kafka.server_properties(
+        profile,
+        node,
+        platform_address=record.address,
+        password=record.password,
+        crashed=kafka.has_crashed(folder / "log"),
+    )
     aside = folder / ".server.properties"
     aside.unlink(missing_ok=True)
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)

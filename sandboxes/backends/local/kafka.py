@@ -80,11 +80,15 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """A named set of nodes; settings override the common ones."""
+    """A named set of nodes; settings override the common ones.
+
+    after_crash: settings that hold instead for a node which did not stop cleanly.
+    """
 
     name: str
     nodes: tuple[Node, ...]
     settings: Mapping[str, str | int] = field(default_factory=dict)
+    after_crash: Mapping[str, str | int] = field(default_factory=dict)
 
     @property
     def brokers(self) -> tuple[Node, ...]:
@@ -120,6 +124,10 @@ PROFILES: Mapping[str, Profile] = {
         # A frozen broker must not lose its registration: waking it is then a matter of milliseconds.
         settings=_replicated(1, 1)
         | {"broker.session.timeout.ms": DAY_MS, "broker.heartbeat.interval.ms": 1000},
+        # A broker that was killed may register again only when its old session is over (the controller
+        # answers DUPLICATE_BROKER_REGISTRATION), and a day is too long to wait. Waking from a freeze then
+        # takes a second, until the next clean stop.
+        after_crash={"broker.session.timeout.ms": 3000, "broker.heartbeat.interval.ms": 500},
     ),
     "kafka-3": Profile(
         name="kafka-3",
@@ -179,15 +187,22 @@ COMMON: Mapping[str, str | int] = {
 
 
 def server_properties(
-    profile: Profile, node: Node, *, platform_address: str, password: str, log_dir: str | None = None
+    profile: Profile,
+    node: Node,
+    *,
+    platform_address: str,
+    password: str,
+    log_dir: str | None = None,
+    crashed: bool = False,
 ) -> str:
     """The text of one node's server.properties.
 
     platform_address: the host's loopback address where the platform reaches this sandbox, e.g. "127.20.0.7".
     password:         of the platform's user; letters and digits only.
     log_dir:          another place for the data than inside a sandbox (for set-up, which runs outside).
+    crashed:          the node ran before and did not stop cleanly.
     """
-    settings: dict[str, str | int] = dict(COMMON) | dict(profile.settings)
+    settings = dict(COMMON) | dict(profile.settings) | (dict(profile.after_crash) if crashed else {})
     settings |= {
         "process.roles": "broker,controller" if node.role == "combined" else node.role,
         "node.id": node.node_id,
@@ -290,6 +305,11 @@ def new_cluster_id() -> str:
     """A random id in Kafka's own form: 16 bytes, URL-safe base64, no padding, no dash in front."""
     made = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     return made if made[0] != "-" else new_cluster_id()
+
+
+def has_crashed(log_dir: Path) -> bool:
+    """True when a broker ran on this directory and left without its own mark of a clean shutdown."""
+    return (log_dir / "__cluster_metadata-0").exists() and not (log_dir / ".kafka_cleanshutdown").exists()
 
 
 def clone_template(template: Path, log_dir: Path, *, cluster_id: str, node_id: int) -> None:

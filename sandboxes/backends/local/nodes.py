@@ -152,6 +152,7 @@ def broker_view(parts: Parts, limits: Limits, node: Node) -> Inner:
         directory=node.directory,
         command=(
             f"{INSIDE_JRE}/bin/java",
+            "-Xlog:disable",  # the JVM's own warnings; those of Kafka come through log4j
             *flags,
             "-cp",
             kafka.classpath(parts.jars),

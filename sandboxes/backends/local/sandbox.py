@@ -92,6 +92,8 @@ class LocalSandbox:
             return
         changed = goal != self.record.goal
         self.record.goal = goal
+        if goal == "stopped":
+            self.record.faults = []  # a broker that is down cannot be held down; it is to start again whole
         self.record.generation = generation or self.record.generation
         self._save()
         if changed and self._driver:
@@ -242,6 +244,9 @@ class LocalSandbox:
             self._fail("sandbox_lost", "Your sandbox stopped unexpectedly.")
         except TimeoutError:
             self._fail("broker_silent", "Your Kafka broker did not answer in time.")
+        except Exception:  # a fault of ours must not end the work on this sandbox unseen
+            logger.exception("sandbox.driver", extra={"sandbox": self.record.sandbox_id})
+            self._fail("host_error", "Something went wrong with your sandbox on our side.")
         finally:
             self._stage = ""
 
@@ -325,6 +330,7 @@ class LocalSandbox:
     async def _remove(self) -> None:
         self._stage, self._ready = "removing", False
         await self._end_keeper()
+        self.programs.ring.close()
         await _in_thread(ground.remove_home, self.home)
         self.gone = True
 
@@ -338,7 +344,8 @@ class LocalSandbox:
         if start and records.process_start(pid) == start:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        while start and records.process_start(pid) == start:
+        # Not our child, so there is nothing to wait on; it takes some 10 ms.
+        while start and records.process_start(pid) == start:  # noqa: ASYNC110
             await asyncio.sleep(_DIAL_GAP_S)
         self._after_end()
 
@@ -402,7 +409,7 @@ class LocalSandbox:
         return Phase.FAILED if self._trouble else Phase.STOPPED
 
     def _trouble_of(self, phase: Phase) -> Trouble | None:
-        if phase is Phase.STOPPED and self.record.goal == "running":
+        if phase is Phase.STOPPED and self.record.goal == "running" and self._held():
             return Trouble("fault", "The broker is down because the failure deck stopped it.")
         return self._trouble if phase in (Phase.FAILED, Phase.STOPPED) else None
 

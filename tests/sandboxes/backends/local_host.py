@@ -43,12 +43,13 @@ from sandboxes.backends.local.backend import LocalBackend
 ROOT = Path(__file__).resolve().parents[3]
 ORDINARY = 54321  # a user id nobody has
 _START = """
-import os, sys
+import concurrent.futures.thread, encodings.idna, os, sys  # what is imported later, only root may read
 from sandboxes.backends.local import host
+settings = host.from_installation()
 user = int(sys.argv[1])
 if user:
     os.setgroups([]); os.setgid(user); os.setuid(user)
-host.main()
+host.main(settings)
 """
 
 
