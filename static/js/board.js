@@ -187,6 +187,7 @@ export function honesty(model, topic) {
   }
   const held = heldIn(model.topics[topic]);
   const read = Object.values(model.records[topic] ?? {}).reduce((sum, lane) => sum + lane.length, 0);
+  if (!held) return "No record yet.";
   return read >= held ? "Every record is drawn."
     : `Every record is drawn; contents of the newest ${num(read)} of ${num(held)} are here.`;
 }

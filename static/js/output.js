@@ -15,6 +15,13 @@ export function createOutput(box, { later = requestAnimationFrame } = {}) {
   let waiting = "";
   let asked = false;
   let line = null;
+  // Only the reader's own scrolling ends the following; a pane that changes its size does not.
+  let follows = true;
+  const toEnd = () => { if (follows) box.scrollTop = box.scrollHeight; };
+  box.addEventListener("scroll", () => {
+    follows = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR;
+  }, { passive: true });
+  new ResizeObserver(toEnd).observe(box);
 
   function write(chunk) {
     waiting += chunk;
@@ -26,11 +33,10 @@ export function createOutput(box, { later = requestAnimationFrame } = {}) {
 
   function paint() {
     asked = false;
-    const stick = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR;
     for (const segment of sgr.feed(waiting)) put(segment);
     waiting = "";
     while (box.childElementCount > KEEP_LINES) box.firstElementChild.remove();
-    if (stick) box.scrollTop = box.scrollHeight;
+    toEnd();
   }
 
   function put({ text, classes }) {

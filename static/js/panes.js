@@ -9,7 +9,8 @@ export const MOST_PANES = 4;
 
 /**
  * @param {HTMLElement} box the .outs element
- * @param {{stop: (id: string) => void, kill: (id: string) => void}} act
+ * @param {{stop: (id: string) => void, kill: (id: string) => void, isOurs: (path: string) => boolean}} act
+ * isOurs: a program of this lesson; others are shown only while they run
  */
 export function createPanes(box, act) {
   const panes = new Map();
@@ -17,7 +18,7 @@ export function createPanes(box, act) {
   const empty = box.querySelector(".no-output");
 
   function update(programs) {
-    const wanted = chosen(programs.all, closed);
+    const wanted = chosen(programs.all.filter((run) => run.ended_at === null || act.isOurs(run.path)), closed);
     for (const [id, pane] of panes) if (!wanted.some((run) => run.program_id === id)) pane.root.hidden = true;
     for (const run of wanted) {
       const pane = of(run.program_id);

@@ -22,7 +22,9 @@ export function createWorkspace(root, { stage }) {
   const words = (list) => (list ?? "").split(" ").filter(Boolean);
   const folders = words(root.dataset.folders);
   const programs = words(root.dataset.programs);
-  const panes = createPanes($(".outs"), { stop: (id) => link?.stop(id), kill: (id) => link?.kill(id) });
+  const isOurs = (path) => !folders.length || [...folders, "try"].some((folder) => path.startsWith(`${folder}/`));
+  const act = { isOurs, stop: (id) => link?.stop(id), kill: (id) => link?.kill(id) };
+  const panes = createPanes($(".outs"), act);
   let link = null;
   let saves = null;
   let editor = null;
@@ -79,7 +81,7 @@ export function createWorkspace(root, { stage }) {
   }
 
   function tabs() {
-    const { near, far } = arranged(files, folders, shown);
+    const { near, far } = arranged(files, folders, shown, programs);
     $(".file-tabs").replaceChildren(...near.map((path) => {
       const on = path === shown;
       const tab = h("button", { type: "button", role: "tab", tabIndex: on ? 0 : -1, title: visible(path) },
@@ -88,6 +90,7 @@ export function createWorkspace(root, { stage }) {
       tab.setAttribute("aria-selected", String(on));
       return tab;
     }));
+    $(".file-tabs [aria-selected=true]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
     const more = $("#more-files");
     more.hidden = !far.length;
     more.replaceChildren(h("option", { value: "", textContent: "More files" }),
@@ -207,10 +210,11 @@ export function createWorkspace(root, { stage }) {
   return { attach, changed, openFile, open };
 }
 
-/** The lesson's own files as tabs, programs first; the rest in the list. */
-export function arranged(files, folders, shown) {
+/** The lesson's own files as tabs, its labs' programs first; the rest in the list. */
+export function arranged(files, folders, shown, programs = []) {
+  const rank = (path) => (programs.includes(path) ? programs.indexOf(path) : path.endsWith(".py") ? 100 : 200);
   const own = files.filter((path) => folders.some((folder) => path.startsWith(`${folder}/`)));
-  const ranked = (own.length ? own : files).toSorted((a, b) => b.endsWith(".py") - a.endsWith(".py") || (a < b ? -1 : 1));
+  const ranked = (own.length ? own : files).toSorted((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
   const near = ranked.slice(0, SHOWN_TABS);
   if (shown && !near.includes(shown)) near[Math.min(near.length, SHOWN_TABS - 1)] = shown;
   return { near, far: files.filter((path) => !near.includes(path)) };

@@ -91,6 +91,7 @@ test("a lesson's own files come first, programs before others, and what is shown
   const files = ["a/lab.json", "a/producer.py", "a/audit.py", "b/other.py", "kafka.properties"];
   assert.deepEqual(arranged(files, ["a"], null).near, ["a/audit.py", "a/producer.py", "a/lab.json"]);
   assert.ok(arranged(files, ["a"], "kafka.properties").near.includes("kafka.properties"));
+  assert.deepEqual(arranged(files, ["a"], null, ["a/producer.py", "a/audit.py"]).near[0], "a/producer.py");
   assert.deepEqual(arranged(files, ["a"], null).far, ["b/other.py", "kafka.properties"]);
   assert.equal(first(files, ["nothing"]), "a/audit.py");
   assert.equal(first(files, ["a"], ["c/x.py", "a/producer.py"]), "a/producer.py");
@@ -115,5 +116,5 @@ test("the honesty line says what is counted, what is drawn and what can be read"
   assert.equal(honesty(model(), "orders"), "Every record is drawn; contents of the newest 2 of 14 are here.");
   assert.equal(honesty(model({ counts: { orders: { seen: 1_000, shown: 2 } } }), "orders"),
     "Every record is counted; contents came for 2 of 1,000.");
-  assert.equal(honesty(model(), "nothing"), "Every record is drawn.");
+  assert.equal(honesty(model(), "nothing"), "No record yet.");
 });

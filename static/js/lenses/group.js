@@ -43,8 +43,12 @@ function sentence(node, model, id) {
   say(node.querySelector("code"), visible(id));
   say(node.querySelector("b"), stateWords(group.state));
   const lag = groupLag(model, id);
-  const behind = lag.uncommitted && !lag.known ? "it has not committed yet" : `it is ${lagWords(lag)} behind`;
-  say(node.querySelector("span"), `, ${plural(group.members.length, "member", word)}; ${behind}.`);
+  say(node.querySelector("span"), `, ${plural(group.members.length, "member", word)}; ${behind(lag)}.`);
+}
+
+function behind(lag) {
+  if (lag.known) return `it is ${lagWords(lag)} behind`;
+  return lag.uncommitted ? "it has not committed everywhere yet" : "it has caught up";
 }
 
 function people(list, { model, group, topic }, history) {

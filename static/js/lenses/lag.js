@@ -39,5 +39,5 @@ export function sentence(group, rows) {
 function legend(list) {
   const words = STEPS.slice(1).map((bound, i) => `${num(STEPS[i] + 1)} to ${num(bound)}`);
   list.replaceChildren(...["0", ...words, `${num(STEPS.at(-1) + 1)} or more`].map((label, i) =>
-    h("li", {}, h("i", { className: `step s${i}` }), label)), h("li", {}, h("i", { className: "step none" }), "no commit yet"));
+    h("li", {}, h("i", { className: `step s${i}` }), label)), h("li", {}, h("i", { className: "step unknown" }), "no commit yet"));
 }
