@@ -1,25 +1,34 @@
 """Response headers that neither Django nor django-csp sets."""
 
-from collections.abc import Callable
+from asgiref.sync import iscoroutinefunction
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.decorators import sync_and_async_middleware
 
-from django.http import HttpRequest, HttpResponse
-
-Answer = Callable[[HttpRequest], HttpResponse]
-
-# A lesson needs none of what a browser can lend a page; full screen for the board is its own document.
+# A lesson needs none of what a browser can lend a page.
 _LENT = ("camera", "microphone", "geolocation", "payment", "usb", "serial", "midi", "display-capture")
 _PERMISSIONS = ", ".join(f"{feature}=()" for feature in _LENT)
 
 
-def our_headers(get_response: Answer) -> Answer:
+@sync_and_async_middleware
+def our_headers(get_response):  # type: ignore[no-untyped-def]  # either of two shapes, told apart below
     """Lend no device, embed nowhere, and keep what a signed-in person sees out of shared caches."""
+    if iscoroutinefunction(get_response):
 
-    def answer(request: HttpRequest) -> HttpResponse:
-        response = get_response(request)
-        response.setdefault("Permissions-Policy", _PERMISSIONS)
-        response.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-        if "Cookie" in response.get("Vary", ""):
-            response.setdefault("Cache-Control", "private, no-cache")
-        return response
+        async def answer_async(request: HttpRequest) -> HttpResponseBase:
+            return _with_ours(await get_response(request))
+
+        return answer_async
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        return _with_ours(get_response(request))
 
     return answer
+
+
+def _with_ours(response: HttpResponseBase) -> HttpResponseBase:
+    response.headers.setdefault("Permissions-Policy", _PERMISSIONS)
+    response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+    if "Cookie" in response.headers.get("Vary", ""):
+        response.headers.setdefault("Cache-Control", "private, no-cache")
+    return response

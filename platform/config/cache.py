@@ -1,0 +1,53 @@
+"""The cache: Redis, and this process's own memory while Redis is away.
+
+What it holds is counts of tries. Without Redis they are counted per process, which is less exact, but nobody
+is kept from signing in or working because a helper is being restarted.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.core.cache.backends.locmem import LocMemCache
+from django.core.cache.backends.redis import RedisCache
+from redis.exceptions import RedisError
+
+logger = logging.getLogger(__name__)
+
+# After a failure Redis is left alone for this long, so that only one request pays for finding out.
+SILENCE_S = 3.0
+
+
+class SteadyCache(RedisCache):
+    """Redis for everybody; falls back to memory and comes back by itself."""
+
+    _silent_until = 0.0  # of this process, whichever thread found out
+
+    def __init__(self, server: str, params: dict[str, Any]) -> None:
+        super().__init__(server, params)
+        self._memory = LocMemCache(f"steady-{server}", params)
+
+    def add(self, *args: Any, **kwargs: Any) -> Any:
+        return self._steadily(super().add, self._memory.add, args, kwargs)
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        return self._steadily(super().get, self._memory.get, args, kwargs)
+
+    def set(self, *args: Any, **kwargs: Any) -> Any:
+        return self._steadily(super().set, self._memory.set, args, kwargs)
+
+    def incr(self, *args: Any, **kwargs: Any) -> Any:
+        return self._steadily(super().incr, self._memory.incr, args, kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> Any:
+        return self._steadily(super().delete, self._memory.delete, args, kwargs)
+
+    def _steadily(self, ask: Callable[..., Any], remember: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        if time.monotonic() >= SteadyCache._silent_until:
+            try:
+                return ask(*args, **kwargs)
+            except RedisError as error:
+                SteadyCache._silent_until = time.monotonic() + SILENCE_S
+                logger.warning("cache.away", extra={"error": type(error).__name__})
+        return remember(*args, **kwargs)
