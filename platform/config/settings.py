@@ -148,7 +148,7 @@ CHANNEL_LAYERS = {
         "CONFIG": {"hosts": [REDIS_URL], "prefix": "millrace"},
     }
 }
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CACHES = {"default": {"BACKEND": "config.cache.SteadyCache", "LOCATION": REDIS_URL}}
 
 # -- Sandboxes -----------------------------------------------------------------------------------------------
 
