@@ -1,0 +1,76 @@
+from lessons.panels import Standing, TaskRow, task_rows
+from tests.lessons import labs
+
+NOW = 10_000.0
+
+
+def panel(begun: bool = True, **standings: Standing) -> tuple[TaskRow, ...]:
+    return task_rows(labs.lab(), {}, standings, begun=begun, now=NOW)
+
+
+def failing(times: int, opened: int = 0, first: float = NOW) -> Standing:
+    return Standing(
+        state="fail",
+        verdict={"sentence": "One is bad.", "cause": "BAD_RECORD", "look": "record", "seen": 5, "evidence": [
+            {"topic": "orders", "partition": 0, "offset": n, "key": "acme", "at": 0.5} for n in range(5)
+        ]},
+        judged_at=NOW, activated_at=1.0, last_cause="BAD_RECORD",
+        failures={"BAD_RECORD": [times, first]}, hints={"BAD_RECORD": opened},
+    )  # fmt: skip
+
+
+def test_before_the_lab_begins_its_tasks_are_listed_and_nothing_is_watched() -> None:
+    assert [(row.css, row.word) for row in panel(begun=False)] == [("later", ""), ("later", "")]
+
+
+def test_a_task_behind_another_says_which() -> None:
+    first, second = panel(first=Standing(activated_at=1.0))
+
+    assert (first.css, first.word, first.open) == ("wait", "watching", True)
+    assert (second.css, second.word) == ("later", "after task 1")
+
+
+def test_progress_of_a_counting_task_stands_at_its_right() -> None:
+    row = panel(first=Standing(activated_at=1.0, verdict={"done": 2, "of": 3}))[0]
+
+    assert row.word == "watching, 2 of 3"
+
+
+def test_a_failure_shows_three_rows_and_keeps_the_rest_folded() -> None:
+    row = panel(first=failing(1))[0]
+
+    assert (len(row.evidence), len(row.more), row.seen) == (3, 2, 5)
+    assert row.evidence[0]["see"] == "orders:0:0"
+    assert row.evidence[0]["clock"] == "00:00:00.500"
+    assert (row.css, row.cause, row.look) == ("fail", "BAD_RECORD", "record")
+
+
+def test_hints_are_open_ready_or_locked_with_the_time_left() -> None:
+    row = panel(first=failing(2, opened=1, first=NOW - 60))[0]
+
+    assert [(hint.state, hint.minutes) for hint in row.hints] == [("open", 0), ("ready", 0), ("locked", 11)]
+    assert row.hints[0].text == "one"
+    assert row.hints[1].text == ""
+
+
+def test_a_hint_is_not_ready_before_the_one_above_it_is_open() -> None:
+    assert [hint.state for hint in panel(first=failing(3))[0].hints] == ["ready", "locked", "locked"]
+
+
+def test_a_task_that_passed_says_when() -> None:
+    row = panel(first=Standing(state="pass", activated_at=1.0, judged_at=51_960.0, passed_at=51_960.0))[0]
+
+    assert (row.css, row.word, row.open, row.can_check) == ("done", "done 14:26", False, False)
+
+
+def test_a_pass_of_an_earlier_attempt_stays_visible_when_the_lab_is_not_under_way() -> None:
+    row = panel(begun=False, first=Standing(passed_at=51_960.0))[0]
+
+    assert (row.css, row.word) == ("done", "done 14:26")
+
+
+def test_a_check_of_ours_that_failed_is_marked_ours_and_blames_nobody() -> None:
+    verdict = {"sentence": "This check failed on our side.", "cause": "B-1234"}
+    row = panel(first=Standing(state="broken", activated_at=1.0, verdict=verdict))[0]
+
+    assert (row.css, row.mark, row.word, row.hints) == ("ours", "ours", "ours", ())

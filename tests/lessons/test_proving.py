@@ -1,0 +1,96 @@
+"""The parts of proving that need no Kafka: mutants, leaks and the ledger."""
+
+import ast
+from datetime import date
+from pathlib import Path
+
+from lessons.catalog import Course, LabFolder, read_course
+from lessons.proving.gates import leak, secret_lines, solutions
+from lessons.proving.ledger import read_ledger, sample, unproven
+from lessons.proving.mutation import mutants
+from tests import small_course
+
+PROGRAM = """
+producer = Producer(cluster())
+for task in tasks():
+    event = {"task_id": task.id, "actor": task.agent}
+    producer.produce("orders", key=task.id, value=encode(event), headers=[("a", b"1"), ("b", b"2")])
+print("sent")
+left = producer.flush(30)
+producer.flush()
+"""
+SOLUTION = "import json\n\nlines = [json.dumps(line) for line in open('orders.txt')]\nprint(lines)\n"
+
+
+def course(folder: Path) -> Course:
+    small_course.write(folder)
+    solution = folder / "01-first/labs/one/solutions/reference"
+    solution.mkdir(parents=True)
+    (solution / "main.py").write_text(SOLUTION)
+    return read_course(folder)
+
+
+def lab(folder: Path) -> LabFolder:
+    return course(folder).lessons[0].labs[0]
+
+
+def test_mutants_are_programs_each_with_one_damage() -> None:
+    made = list(mutants(PROGRAM))
+    damages = {mutant.what.partition(": ")[2] for mutant in made}
+
+    assert damages >= {
+        "flush() left out", "produce() left out", "key= left out of produce()",
+        "headers= left out of produce()", "the key made JSON", "produce() called twice", "'task_id' left out of a dict", "one pair left out",
+        "the loop ends after its first pass",
+    }  # fmt: skip
+    assert len({mutant.text for mutant in made}) == len(made)
+    assert all(ast.parse(mutant.text) for mutant in made)
+    assert not any("print" in damage for damage in damages)
+
+
+def test_lines_that_the_student_was_given_stay_whole() -> None:
+    assert list(mutants(PROGRAM, given=PROGRAM)) == []
+
+
+def test_a_brief_that_says_a_line_of_the_solution_leaks(tmp_path: Path) -> None:
+    folder = lab(tmp_path)
+    assert leak(folder) == ""
+    assert list(secret_lines(folder, solutions(folder)[0])) == [
+        "lines = [json.dumps(line) for line in open('orders.txt')]"
+    ]
+
+    brief = tmp_path / "01-first/labs/one/brief.md"
+    brief.write_text("Write `lines = [json.dumps(line)  for line in open('orders.txt')]` and run it.\n")
+
+    assert "reference has the line" in leak(read_course(tmp_path).lessons[0].labs[0])
+
+
+def test_a_lab_is_proven_until_its_content_changes(tmp_path: Path) -> None:
+    before = course(tmp_path)
+    ledger = read_ledger(tmp_path)
+    assert unproven(before, ledger) == ["1.1"]
+
+    ledger.prove(before.lessons[0].labs[0], 14, date(2026, 3, 4))
+    ledger.save()
+    assert unproven(before, read_ledger(tmp_path)) == []
+
+    (tmp_path / "01-first/labs/one/solutions/reference/main.py").write_text("print('other')\n")
+    assert unproven(read_course(tmp_path), read_ledger(tmp_path)) == ["1.1"]
+
+
+def test_what_the_mutants_came_to_is_kept_while_the_content_is(tmp_path: Path) -> None:
+    folder = lab(tmp_path)
+    ledger = read_ledger(tmp_path)
+    ledger.prove(folder, 14, date(2026, 3, 4))
+    ledger.prove_mutants(folder, 9, 10)
+    ledger.prove(folder, 14, date(2026, 3, 5))
+
+    assert ledger.labs["1.1"]["mutants"] == "9 of 10 caught"
+
+
+def test_over_the_days_every_lab_has_its_turn() -> None:
+    labs = ["1.1", "2.1", "3.1"]
+    turns = {sample(labs, date(2026, 3, day))[0] for day in (1, 2, 3)}
+
+    assert turns == set(labs)
+    assert sample([], date(2026, 3, 1)) == []

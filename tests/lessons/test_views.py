@@ -1,0 +1,221 @@
+"""Pages of the course for three kinds of reader: nobody, the student, and another student."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import User
+from lessons import rounds, selectors
+from lessons.models import Answer, LabVersion
+from tests import make
+from tests.lessons import rows
+from tests.lessons.paper import PaperView
+
+pytestmark = pytest.mark.django_db
+
+LESSON = "/lessons/first/"
+LAB = "/lessons/first/labs/one/"
+
+
+@pytest.fixture
+def version(tmp_path: Path, settings: Any) -> LabVersion:
+    return rows.load_small_course(tmp_path, settings)
+
+
+@pytest.fixture
+def ada(version: LabVersion) -> User:
+    return make.student("ada")
+
+
+@pytest.fixture
+def page(client: Client, ada: User) -> Client:
+    client.force_login(ada)
+    return client
+
+
+def text(client: Client, address: str, **data: str) -> str:
+    answer = client.post(address, data) if data else client.get(address)
+    assert answer.status_code == 200, answer
+    return answer.content.decode()
+
+
+def test_nobody_is_asked_to_sign_in(client: Client, version: LabVersion) -> None:
+    for address in ("/", LESSON, LAB):
+        assert client.get(address).headers["Location"].startswith("/accounts/login/")
+    assert client.post(LAB + "start/").status_code == 302
+
+
+def test_the_map_shows_every_lesson_and_links_those_that_are_written(page: Client) -> None:
+    shown = text(page, "/")
+
+    assert 'href="/lessons/first/"' in shown
+    assert "The second lesson" in shown
+    assert 'href="/lessons/second/"' not in shown
+
+
+def test_a_lesson_that_is_coming_is_not_there_yet(page: Client) -> None:
+    assert page.get("/lessons/second/").status_code == 404
+
+
+def test_the_lesson_has_its_text_its_question_its_prediction_and_its_lab(page: Client) -> None:
+    shown = text(page, LESSON)
+
+    for part in (
+        '<section id="record"><h2>A record</h2>',
+        'id="predict-guess"',
+        'id="quiz-where"',
+        'id="lab-one"',
+    ):
+        assert part in shown
+    assert "Offsets begin at nought." not in shown
+    assert "And nowhere else." not in shown
+
+
+def test_the_lesson_page_costs_three_queries_beside_session_and_user(
+    page: Client, django_assert_num_queries: Any
+) -> None:
+    text(page, LESSON)
+
+    with django_assert_num_queries(3 + 2):
+        text(page, LESSON)
+
+
+def test_the_lab_panel_costs_two_queries_beside_session_and_user(
+    page: Client, django_assert_num_queries: Any
+) -> None:
+    text(page, LAB)
+
+    with django_assert_num_queries(2 + 2):
+        text(page, LAB)
+
+
+def test_a_course_not_loaded_yet_is_a_plain_404(client: Client, db: None) -> None:
+    selectors.forget_course()
+    client.force_login(make.student())
+
+    assert client.get("/").status_code == 404
+
+
+# -- questions ---------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_answer_is_told_why_and_may_be_tried_again(page: Client) -> None:
+    shown = text(page, LESSON + "quiz/where/", answer="sky")
+
+    assert "It is in a log." in shown
+    assert 'class="wrong"' in shown
+    assert "Answer again" in shown
+
+
+def test_a_right_answer_is_told_why_and_stays_on_the_page(page: Client) -> None:
+    text(page, LESSON + "quiz/where/", answer="log")
+
+    shown = text(page, LESSON)
+
+    assert "And nowhere else." in shown
+    assert 'class="right"' in shown
+
+
+def test_an_answer_that_is_none_asks_again(page: Client) -> None:
+    assert "Choose one of the answers first." in text(page, LESSON + "quiz/where/", answer="moon")
+    assert Answer.objects.count() == 0
+
+
+def test_a_prediction_shows_the_answer_and_cannot_be_changed(page: Client) -> None:
+    shown = text(page, LESSON + "predict/guess/", answer="b")
+    assert "Offsets begin at nought." in shown
+    assert "<dd>One.</dd>" in shown
+
+    assert "<dd>One.</dd>" in text(page, LESSON + "predict/guess/", answer="a")
+    assert "<dd>One.</dd>" in text(page, LESSON)
+
+
+def test_another_student_sees_nothing_of_it(page: Client) -> None:
+    text(page, LESSON + "quiz/where/", answer="log")
+    text(page, LESSON + "predict/guess/", answer="b")
+    other = Client()
+    other.force_login(make.student("edsger"))
+
+    shown = text(other, LESSON)
+
+    assert "And nowhere else." not in shown
+    assert "Offsets begin at nought." not in shown
+
+
+def test_what_does_not_exist_is_404(page: Client) -> None:
+    for address in ("/lessons/moon/", "/lessons/first/labs/moon/"):
+        assert page.get(address).status_code == 404
+    for address in ("quiz/moon/", "predict/moon/", "labs/one/tasks/moon/check/", "labs/one/tasks/moon/hint/"):
+        assert page.post(LESSON + address).status_code == 404
+
+
+def test_what_changes_something_cannot_be_got(page: Client) -> None:
+    for address in (
+        "quiz/where/",
+        "predict/guess/",
+        "labs/one/start/",
+        "labs/one/reset/",
+        "labs/one/tasks/run/check/",
+    ):
+        assert page.get(LESSON + address).status_code == 405
+
+
+# -- the lab -----------------------------------------------------------------------------------------------
+
+
+def test_a_lab_without_a_sandbox_says_what_to_do_first(page: Client) -> None:
+    assert "Start your sandbox first." in text(page, LAB)
+    assert "Your sandbox is not running." in text(page, LAB + "start/", files="0")
+
+
+def test_a_verdict_reaches_the_panel_with_cause_reading_and_hint(
+    page: Client, ada: User, version: LabVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt = rows.attempt(ada, version, rows.sandbox(ada))
+    monkeypatch.setattr(rounds, "open_view", lambda _id: PaperView())
+
+    shown = text(page, LAB + "tasks/run/check/", now="1")
+
+    assert "main.py has not run." in shown
+    assert "<code>not_run</code>" in shown
+    assert 'href="#record"' in shown
+    assert "Check again" in shown
+    assert "Has it run?" not in shown
+    assert "Has it run?" in text(page, LAB + "tasks/run/hint/", now="1")
+    assert attempt.verdicts.get().asked
+
+
+def test_another_student_cannot_check_or_see_it(
+    ada: User, version: LabVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows.attempt(ada, version, rows.sandbox(ada))
+    monkeypatch.setattr(rounds, "open_view", lambda _id: PaperView())
+    other = Client()
+    other.force_login(make.student("edsger"))
+
+    assert "This lab is not under way." in text(other, LAB + "tasks/run/check/", now="1")
+    assert "main.py has not run." not in text(other, LAB)
+
+
+def test_an_attempt_in_a_sandbox_that_was_replaced_is_to_begin_again(
+    page: Client, ada: User, version: LabVersion
+) -> None:
+    rows.attempt(ada, version, None)
+    rows.sandbox(ada)
+
+    assert "Your sandbox was replaced since you began" in text(page, LAB)
+
+
+def test_the_home_page_tells_the_last_verdicts(
+    page: Client, ada: User, version: LabVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows.attempt(ada, version, rows.sandbox(ada))
+    monkeypatch.setattr(rounds, "open_view", lambda _id: PaperView())
+    text(page, LAB + "tasks/run/check/", now="1")
+
+    shown = text(page, "/")
+
+    assert "Lab 1.1, Run it" in shown
+    assert "NOT_RUN" in shown
