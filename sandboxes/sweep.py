@@ -80,8 +80,8 @@ def remove_orphans() -> set[UUID]:
 
 
 def _backends() -> list[Backend]:
-    """Each backend once, however many clusters share it."""
-    backends = [provisioning.backend_for(cluster) for cluster in Cluster.objects.order_by("pk")]
+    """The site's own backend and those of its clusters, each once."""
+    backends = [provisioning.backend_for(place) for place in (None, *Cluster.objects.order_by("pk"))]
     return list({id(backend): backend for backend in backends}.values())
 
 

