@@ -59,10 +59,10 @@ def test_after_a_failure_no_further_step_begins() -> None:
     assert done == []
 
 
-def test_a_stamp_holds_until_its_fingerprint_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stamps, "STAMP_DIR", tmp_path)
-    stamps.write("x", stamps.fingerprint("one"))
-    assert stamps.is_fresh("x", stamps.fingerprint("one"))
-    assert not stamps.is_fresh("x", stamps.fingerprint("two"))
-    stamps.forget("x")
-    assert not stamps.is_fresh("x", stamps.fingerprint("one"))
+def test_a_stamp_holds_until_its_fingerprint_changes(tmp_path: Path) -> None:
+    kept = stamps.Stamps(tmp_path)
+    kept.write("x", stamps.fingerprint("one"))
+    assert kept.is_fresh("x", stamps.fingerprint("one"))
+    assert not kept.is_fresh("x", stamps.fingerprint("two"))
+    kept.forget("x")
+    assert not kept.is_fresh("x", stamps.fingerprint("one"))

@@ -6,7 +6,7 @@ from pathlib import Path
 from config import paths
 from config.install import fonts, node, tools
 from config.install.faults import SetupFault
-from config.install.stamps import fingerprint, is_fresh, write
+from config.install.stamps import SHARED, fingerprint
 from config.install.steps import Step
 
 _LOCK = paths.BASE_DIR / "package-lock.json"
@@ -27,7 +27,7 @@ def packages_mark() -> str:
 
 
 def packages_are_current() -> bool:
-    return _MODULES.is_dir() and is_fresh("npm", packages_mark())
+    return _MODULES.is_dir() and SHARED.is_fresh("npm", packages_mark())
 
 
 def fetch_packages() -> str:
@@ -41,7 +41,7 @@ def fetch_packages() -> str:
         env=found.env,
     )
     shutil.rmtree(cache, ignore_errors=True)
-    write("npm", packages_mark())
+    SHARED.write("npm", packages_mark())
     return ""
 
 
@@ -50,7 +50,7 @@ def bundles_mark() -> str:
 
 
 def bundles_are_current() -> bool:
-    return paths.ASSETS_DIR.is_dir() and is_fresh("assets", bundles_mark())
+    return paths.ASSETS_DIR.is_dir() and SHARED.is_fresh("assets", bundles_mark())
 
 
 def bundle() -> str:
@@ -60,7 +60,7 @@ def bundle() -> str:
     tools.run([*_node().node, _DRIVER, fresh], what="the front-end bundles")
     weight = fonts.cut_all(fresh / "fonts")
     _replace(fresh, paths.ASSETS_DIR)
-    write("assets", bundles_mark())
+    SHARED.write("assets", bundles_mark())
     return f"fonts {weight / 1000:.0f} KB"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from config import paths
 from config.install import jars, tools
 from config.install.faults import SetupFault
-from config.install.stamps import fingerprint, is_fresh, write
+from config.install.stamps import SHARED, fingerprint
 from config.install.steps import Step
 from sandboxes.backends.local import build
 from sandboxes.backends.local import kafka as local_kafka
@@ -24,7 +24,7 @@ def _java_mark() -> str:
 
 
 def java_is_current() -> bool:
-    return JAVA.exists() and is_fresh("java", _java_mark())
+    return JAVA.exists() and SHARED.is_fresh("java", _java_mark())
 
 
 def check_java() -> str:
@@ -39,7 +39,7 @@ def check_java() -> str:
             "The Java runtime that came with the packages does not start on this machine.",
             f"Its own words are in {tools.SETUP_LOG}; a file system mounted noexec is the usual cause.",
         )
-    write("java", _java_mark())
+    SHARED.write("java", _java_mark())
     return told.stderr.split('"')[1] if '"' in told.stderr else ""
 
 
@@ -48,7 +48,9 @@ def _template_mark() -> str:
 
 
 def template_is_current() -> bool:
-    return (paths.KAFKA_TEMPLATE_DIR / "meta.properties").exists() and is_fresh("template", _template_mark())
+    return (paths.KAFKA_TEMPLATE_DIR / "meta.properties").exists() and SHARED.is_fresh(
+        "template", _template_mark()
+    )
 
 
 def format_template() -> str:
@@ -56,7 +58,7 @@ def format_template() -> str:
         build.format_template(java=JAVA, jars=paths.KAFKA_DIR, target=paths.KAFKA_TEMPLATE_DIR)
     except build.BuildError as error:
         raise _kafka_fault("format its first log directory", error) from error
-    write("template", _template_mark())
+    SHARED.write("template", _template_mark())
     return ""
 
 

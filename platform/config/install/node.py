@@ -15,7 +15,7 @@ from pathlib import Path
 from config import paths
 from config.install import tools
 from config.install.python import PYTHON, QUIET, REQUIREMENTS, UV
-from config.install.stamps import fingerprint, is_fresh, write
+from config.install.stamps import SHARED, fingerprint
 from config.install.steps import Step
 
 _LEAST_MAJOR = 20
@@ -59,7 +59,7 @@ def _of_wheel() -> Node | None:
 
 
 def is_current() -> bool:
-    return bool(_of_machine()) or (bool(_of_wheel()) and is_fresh("node", fingerprint(_LOCK)))
+    return bool(_of_machine()) or (bool(_of_wheel()) and SHARED.is_fresh("node", fingerprint(_LOCK)))
 
 
 def install() -> str:
@@ -71,7 +71,7 @@ def install() -> str:
         source="the Python package index",
         env=QUIET,
     )
-    write("node", fingerprint(_LOCK))
+    SHARED.write("node", fingerprint(_LOCK))
     return "from its wheel"
 
 

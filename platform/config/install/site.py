@@ -11,7 +11,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from config import paths
 from config.install.faults import SetupFault
-from config.install.stamps import forget, is_fresh, tree_fingerprint, write
+from config.install.stamps import OWN, tree_fingerprint
 from config.install.steps import Step
 from lessons.models import CourseVersion
 
@@ -37,7 +37,7 @@ def database_is_current() -> bool:
 
 def migrate() -> str:
     """Bring the database to today's form; a new one has no course yet, whatever the stamp says."""
-    forget("course")
+    OWN.forget("course")
     call_command("migrate", interactive=False, verbosity=0)
     return ""
 
@@ -47,7 +47,7 @@ def _course_mark() -> str:
 
 
 def course_is_current() -> bool:
-    return is_fresh("course", _course_mark())
+    return OWN.is_fresh("course", _course_mark())
 
 
 def load_course() -> str:
@@ -60,7 +60,7 @@ def load_course() -> str:
         raise SetupFault(
             "The course has mistakes and cannot be shown.", "Mend the lines named above, then run this again."
         ) from error
-    write("course", _course_mark())
+    OWN.write("course", _course_mark())
     return told.splitlines()[-1] if told else ""
 
 
@@ -71,12 +71,14 @@ def _static_mark() -> str:
 
 
 def static_is_current() -> bool:
-    return (Path(settings.STATIC_ROOT) / "staticfiles.json").exists() and is_fresh("static", _static_mark())
+    return (Path(settings.STATIC_ROOT) / "staticfiles.json").exists() and OWN.is_fresh(
+        "static", _static_mark()
+    )
 
 
 def collect_static() -> str:
     call_command("collectstatic", interactive=False, verbosity=0, clear=True)
-    write("static", _static_mark())
+    OWN.write("static", _static_mark())
     return ""
 
 

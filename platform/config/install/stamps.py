@@ -2,11 +2,36 @@
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from config import paths
 
-STAMP_DIR = paths.CACHE_DIR / "stamps"
+
+@dataclass(frozen=True, slots=True)
+class Stamps:
+    """The notes kept in one folder, one small file per step."""
+
+    folder: Path
+
+    def is_fresh(self, name: str, mark: str) -> bool:
+        """True when step `name` was last finished with this very fingerprint."""
+        try:
+            return (self.folder / name).read_text() == mark
+        except FileNotFoundError:
+            return False
+
+    def write(self, name: str, mark: str) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / name).write_text(mark)
+
+    def forget(self, name: str) -> None:
+        (self.folder / name).unlink(missing_ok=True)
+
+
+# What was downloaded and built may serve several installations; database and course belong to one.
+SHARED = Stamps(paths.CACHE_DIR / "stamps")
+OWN = Stamps(paths.DATA_DIR / "stamps")
 
 
 def fingerprint(*parts: str | bytes | Path) -> str:
@@ -22,23 +47,6 @@ def tree_fingerprint(folders: Iterable[Path], *parts: str) -> str:
     """A digest of names, sizes and times of all files below; cheap enough for every start."""
     lines = [line for folder in folders for line in _listing(folder)]
     return fingerprint(*parts, "\n".join(lines))
-
-
-def is_fresh(name: str, mark: str) -> bool:
-    """True when step `name` was last finished with this very fingerprint."""
-    try:
-        return (STAMP_DIR / name).read_text() == mark
-    except FileNotFoundError:
-        return False
-
-
-def write(name: str, mark: str) -> None:
-    STAMP_DIR.mkdir(parents=True, exist_ok=True)
-    (STAMP_DIR / name).write_text(mark)
-
-
-def forget(name: str) -> None:
-    (STAMP_DIR / name).unlink(missing_ok=True)
 
 
 def _content(part: str | bytes | Path) -> bytes:

@@ -6,7 +6,7 @@ from config import paths
 from config.install import tools
 from config.install.interpreter import student_python
 from config.install.python import QUIET, REQUIREMENTS, UV
-from config.install.stamps import fingerprint, is_fresh, write
+from config.install.stamps import SHARED, fingerprint
 from config.install.steps import Step
 
 _LOCK = REQUIREMENTS / "student.txt"
@@ -19,7 +19,7 @@ def _mark() -> str:
 
 
 def is_current() -> bool:
-    return paths.STUDENT_SITE.is_dir() and is_fresh("student", _mark())
+    return paths.STUDENT_SITE.is_dir() and SHARED.is_fresh("student", _mark())
 
 
 def install() -> str:
@@ -36,7 +36,7 @@ def install() -> str:
     (fresh / ".lock").unlink(missing_ok=True)
     shutil.rmtree(paths.STUDENT_SITE, ignore_errors=True)
     fresh.rename(paths.STUDENT_SITE)
-    write("student", _mark())
+    SHARED.write("student", _mark())
     return f"for {student_python()}"
 
 

@@ -58,13 +58,17 @@ class Command(BaseCommand):
             say=self._say,
             on_ready=lambda: self._greet(people, time.time() - began),
         )
-        asyncio.run(supervisor.run())
+        try:
+            asyncio.run(supervisor.run())
+        except StartFault:
+            self._say(people)  # a first password is made once; it must not be lost with a failed start
+            raise
         self._say("Stopped.")
 
     def _greet(self, people: str, took_s: float) -> None:
-        self._say(f"\nMillrace is running at {processes.address()} ({took_s:.1f} s)\n")
+        self._say(f"\nMillrace is running at {processes.address()} ({took_s:.1f} s)\n\n")
         if people:
-            self._say(f"{people}\n")
+            self._say(f"{people}\n\n")
         self._say(f"Logs are in {paths.LOG_DIR}. Press Ctrl-C to stop.")
 
     def _say(self, line: str) -> None:
