@@ -30,6 +30,7 @@ check: dev ## Format, lint, types, import rules, templates, browser modules
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
+	@for judge in lessons/content/*/labs/*/checks.py; do MYPYPATH=.:platform $(PY) -m mypy --no-error-summary $$judge || exit 1; done
 	PYTHONPATH=.:platform .venv/bin/lint-imports --no-cache --no-logo
 	$(PY) -m djlint --check --lint --quiet templates
 	PYTHONPATH=platform $(PY) -m config.install.node --test $(wildcard tests/js/*.test.js tests/js/*.test.mjs)
