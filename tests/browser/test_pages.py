@@ -145,6 +145,20 @@ def test_one_signs_in_and_out_with_keys_alone(visit: Visit) -> None:
     visit.page.wait_for_url(visit.origin + "/accounts/login/")
 
 
+def test_during_a_pause_the_button_waits_until_another_name_is_typed(visit: Visit) -> None:
+    for _ in range(6):
+        visit.go("/accounts/login/")
+        visit.page.fill("#id_login", "edsger")
+        visit.page.fill("#id_password", "wrong")
+        visit.page.click("#sign button")
+
+    button = visit.page.locator("#sign button")
+    assert "Wait 5 minutes" in visit.page.locator("#err").inner_text()
+    assert button.is_disabled()
+    visit.page.fill("#id_login", "ada")
+    assert button.is_enabled()
+
+
 def focus(page: Page, selector: str) -> None:
     """Tab on until that element has the focus; at most ten steps."""
     for _ in range(10):
