@@ -31,10 +31,9 @@ def mutants(source: str, *, given: str = "") -> Iterator[Mutant]:
     lines = source.splitlines()
     seen = {ast.unparse(tree)}
     for index, node in enumerate(ast.walk(tree)):
-        line = getattr(node, "lineno", 0)
-        if not line or lines[line - 1].strip() in untouched:
-            continue
-        for what, damage in _damages(node):
+        for line, what, damage in _placed_damages(node):
+            if lines[line - 1].strip() in untouched:
+                continue
             text = _damaged(tree, index, damage)
             if text is not None and text not in seen:
                 seen.add(text)
@@ -44,16 +43,24 @@ def mutants(source: str, *, given: str = "") -> Iterator[Mutant]:
 Damage = Callable[[ast.AST], ast.AST | None]
 
 
+def _placed_damages(node: ast.AST) -> Iterator[tuple[int, str, Damage]]:
+    """(line, words, how) of each damage to one node; the entries of a dict have lines of their own."""
+    if isinstance(node, ast.Dict) and len(node.keys) > 1:
+        for n, key in enumerate(node.keys):
+            if isinstance(key, ast.Constant):
+                yield key.lineno, f"{key.value!r} left out of a dict", _without_item(n)
+    for what, damage in _damages(node):
+        yield getattr(node, "lineno", 1), what, damage
+
+
 def _damages(node: ast.AST) -> Iterator[tuple[str, Damage]]:
     """(words, how) of each damage to one node; None from `how` means that the node is left out."""
     if isinstance(node, ast.Expr) and _called(node.value) in _DROPPED_CALLS:
         yield f"{_called(node.value)}() left out", _without_statement
+    if isinstance(node, ast.Assign) and _called(node.value) in _DROPPED_CALLS:
+        yield f"{_called(node.value)}() left out, its result 0", _result_nought
     if isinstance(node, ast.Call) and _called(node) not in _QUIET:
         yield from _call_damages(node)
-    if isinstance(node, ast.Dict) and len(node.keys) > 1:
-        for n, key in enumerate(node.keys):
-            if isinstance(key, ast.Constant):
-                yield f"{key.value!r} left out of a dict", _without_item(n)
     if _is_list_of_pairs(node):
         yield "one pair left out", _without_element(0)
     if isinstance(node, ast.For):
@@ -68,10 +75,14 @@ def _is_list_of_pairs(node: ast.AST) -> bool:
 
 def _call_damages(node: ast.Call) -> Iterator[tuple[str, Damage]]:
     for n, keyword in enumerate(node.keywords):
-        if keyword.arg in _DROPPED_KEYWORDS:
+        if keyword.arg in _DROPPED_KEYWORDS or _called(node) == "dict":
             yield f"{keyword.arg}= left out of {_called(node)}()", _without_keyword(n)
         if keyword.arg == "key":
             yield "the key made JSON", _json_key(n)
+    if _called(node) == "dumps":
+        yield "str() instead of json.dumps()", _as_str
+    if _called(node) == "now" and node.args:
+        yield "now() without a time zone", _without_arguments
     if _called(node) == "produce":
         yield "produce() called twice", _twice
 
@@ -117,6 +128,21 @@ def _called(node: ast.AST) -> str:
 
 def _without_statement(_node: ast.AST) -> ast.AST:
     return ast.Pass()
+
+
+def _result_nought(node: ast.AST) -> ast.AST:
+    assert isinstance(node, ast.Assign)
+    return ast.Assign(targets=node.targets, value=ast.Constant(0))
+
+
+def _as_str(node: ast.AST) -> ast.AST:
+    assert isinstance(node, ast.Call)
+    return ast.Call(func=ast.Name("str"), args=node.args[:1], keywords=[])
+
+
+def _without_arguments(node: ast.AST) -> ast.AST:
+    assert isinstance(node, ast.Call)
+    return ast.Call(func=node.func, args=[], keywords=[])
 
 
 def _without_item(n: int) -> Damage:

@@ -76,7 +76,7 @@ class SilentView(PaperView):
     def offsets(self, name: str) -> tuple[PartitionOffsets, ...]:
         raise ViewUnavailable("silence")
 
-    def records(self, name: str, **_: object) -> tuple[RecordView, ...]:  # type: ignore[override]
+    def records(self, name: str, **_: object) -> tuple[RecordView, ...]:
         raise ViewUnavailable("silence")
 
     def programs(self) -> tuple[ProgramView, ...]:
@@ -86,7 +86,7 @@ class SilentView(PaperView):
 class FloodedView(PaperView):
     """A topic that somebody fills without end."""
 
-    def records(self, name: str, **_: object) -> tuple[RecordView, ...]:  # type: ignore[override]
+    def records(self, name: str, **_: object) -> tuple[RecordView, ...]:
         raise ScanTooLarge(name, 1_000_000, 100_000)
 
 
