@@ -3,7 +3,6 @@
  * each other; what they do is theirs.
  */
 import { createBoard } from "../board.js";
-import { createDeck } from "../deck.js";
 import { History } from "../history.js";
 import { clock, say, still } from "../ink.js";
 import { inkPot, letterCase } from "../keys.js";
@@ -12,7 +11,6 @@ import { apply, emptyModel } from "../model.js";
 import { keyWords, liveValues, outline, questions, watchParagraphs } from "../prose.js";
 import { createSheet } from "../sheet.js";
 import { connect, pauseWhenHidden } from "../socket.js";
-import { createWorkspace } from "../workspace.js";
 
 const ALIVE = new Set(["ready", "degraded", "resetting"]);
 const NUMBERS_EVERY = 100;
@@ -28,14 +26,14 @@ const history = new History();
 const dress = keyWords(document, look, ink);
 document.addEventListener("htmx:afterSettle", dress);
 const board = createBoard($("#live"), { look, history, ink, letter: letterCase() });
-const workspace = createWorkspace($("#work"), { stage });
-const deck = createDeck($("#deck"), $("#break"));
 const numbers = liveValues(document);
 
 let model = emptyModel();
 let link = { state: "connecting", since: Date.now(), attempt: 0, sentence: "" };
 let socket = null;
 let sandbox = "";
+/** Workspace and failure deck are fetched with the first cluster: a reader without one does not wait for them. */
+let tools = null;
 
 const address = (kind, id) => `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/${kind}/${id}/`;
 
@@ -47,7 +45,13 @@ function panelChanged() {
   if (panel?.dataset.word) chip(panel.dataset);
   if (id !== sandbox) attach(id);
   if (stage.dataset.mode !== (alive ? "board" : "panel")) show(alive);
-  workspace.attach(alive ? id : "", id && address("workspace", id));
+  if (alive) tools ??= fetchTools();
+  tools?.then(({ workspace }) => workspace.attach(alive ? id : "", id && address("workspace", id)));
+}
+
+async function fetchTools() {
+  const [{ createWorkspace }, { createDeck }] = await Promise.all([import("../workspace.js"), import("../deck.js")]);
+  return { workspace: createWorkspace($("#work"), { stage }), deck: createDeck($("#deck"), $("#break")) };
 }
 
 function chip({ mark, word, idle }) {
@@ -85,12 +89,12 @@ function frame(received) {
 }
 
 /** Other rooms' news: htmx listens on the body for it. */
-function control({ kind, data }) {
+async function control({ kind, data }) {
   const fire = (name) => document.body.dispatchEvent(new CustomEvent(name, { detail: data }));
   if (kind === "sandbox") fire("sandbox:changed");
   if (kind === "verdict" || kind === "attempt") fire("lab:changed");
-  if (kind === "fault") deck.changed(data);
-  if (kind === "files" || kind === "attempt") workspace.changed(data);
+  if (kind === "fault") (await tools)?.deck.changed(data);
+  if (kind === "files" || kind === "attempt") (await tools)?.workspace.changed(data);
 }
 
 function linked(next) {
@@ -129,7 +133,7 @@ function status() {
 /** Open what the text names, or say what is missing first. */
 async function openFile(button) {
   const code = button.closest(".code")?.querySelector("pre code")?.textContent ?? null;
-  const opened = await workspace.openFile(button.dataset.file, button.dataset.do === "try" ? code : null);
+  const opened = await (await tools)?.workspace.openFile(button.dataset.file, button.dataset.do === "try" ? code : null);
   if (opened) return;
   stage.scrollIntoView({ block: "nearest", behavior: still() ? "auto" : "smooth" });
   slot.querySelector("button")?.focus({ preventScroll: true });
