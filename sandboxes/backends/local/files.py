@@ -135,9 +135,10 @@ def _content(folder: int, name: str, max_bytes: int) -> bytes:
         raise FileMissing(f"There is no file “{name}”.") from error
     except OSError as error:
         raise FileRefused(f"“{name}” is not a plain file.") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileRefused(f"“{name}” is not a plain file.")
     with os.fdopen(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise FileRefused(f"“{name}” is not a plain file.")
         content = stream.read(max_bytes + 1)
     if len(content) > max_bytes:
         raise FileRefused(f"“{name}” is over {max_bytes // 1024} KiB, too large to open here.")

@@ -180,7 +180,7 @@ class Host:
                     return
                 writer.write(wire.line(await self._answer(request)))
                 await writer.drain()
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             pass  # a client that breaks off or does not speak our language
         finally:
             self._connections.discard(task)
@@ -194,7 +194,10 @@ class Host:
             return {"value": await handler(request)}
         except BackendError as error:
             return wire.failure(error)
-        except (OSError, KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
+            logger.warning("host.request_odd", extra={"said": repr(error)})
+            return wire.failure(BackendError("The sandbox host does not understand this request."))
+        except OSError as error:
             logger.exception("host.request_failed")
             return wire.failure(BackendError(f"The sandbox host could not do this: {error}", retryable=True))
 
