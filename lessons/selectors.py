@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -98,6 +99,12 @@ class LabPanel:
     sandbox_ready: bool
     folder: str
     error: str = ""
+
+    @property
+    def stamp(self) -> str:
+        """Differs when anything on the panel does."""
+        shown = (self.lab.id, self.state, self.sandbox_ready, self.tasks, self.error)
+        return f"{zlib.crc32(repr(shown).encode()):08x}"
 
     @property
     def done(self) -> int:

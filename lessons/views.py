@@ -65,8 +65,8 @@ def lesson(request: HttpRequest, slug: str) -> HttpResponse:
 @login_required
 @require_GET
 def lab(request: HttpRequest, slug: str, lab: str) -> HttpResponse:
-    """The panel of one lab, as it is now."""
-    return _panel(request, slug, lab)
+    """The panel of one lab, as it is now; 204 when the page has that one already."""
+    return _panel(request, slug, lab, have=request.GET.get("have", ""))
 
 
 @login_required
@@ -138,7 +138,7 @@ def predict(request: HttpRequest, slug: str, item: str) -> HttpResponse:
 
 
 def _panel(
-    request: HttpRequest, slug: str, lab: str, action: Callable[[], object] | None = None
+    request: HttpRequest, slug: str, lab: str, action: Callable[[], object] | None = None, *, have: str = ""
 ) -> HttpResponse:
     """Do the action, then the lab's panel; a refusal becomes a sentence on it."""
     served, user, error = _lab(slug, lab), _user(request), ""
@@ -149,6 +149,8 @@ def _panel(
         error = refused.sentence
     rows = selectors.progress_of(user, served.version.lesson_id).get(served.lab.id, [])
     panel = selectors.lab_panel(served, rows, live_sandbox(user), error=error)
+    if have == panel.stamp:
+        return HttpResponse(status=204)
     return render(request, "lessons/lab.html", {"panel": panel})
 
 

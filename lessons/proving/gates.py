@@ -61,6 +61,19 @@ class Prover:
         name = f"lab {self.folder.lab.id}"
         return load_code(self.folder.lab, checks=self.folder.checks, workload=self.folder.workload, name=name)
 
+    def sample(self, turn: int) -> list[Finding]:
+        """A part that is different every day: the reference with one seed, and one mistake."""
+        reference = solutions(self.folder)[0]
+        seed = self.seeds[turn % len(self.seeds)]
+        self._gate("leak", "brief and hints", lambda: leak(self.folder))
+        self._gate(
+            "solution", f"solutions/{reference.name} seed {seed}", partial(self._solution, reference, seed)
+        )
+        if wrong := mistakes(self.folder):
+            path = wrong[turn % len(wrong)]
+            self._gate("mistake", f"mistakes/{path.name}", partial(self._mistake, path))
+        return self.found
+
     def prove(self) -> list[Finding]:
         """All gates of the lab, cheapest first."""
         self._gate("leak", "brief and hints", lambda: leak(self.folder))

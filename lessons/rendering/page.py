@@ -6,6 +6,7 @@ templates it fills are ours; what an author wrote reaches them only through `cle
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -310,6 +311,7 @@ class _Renderer:
         }
         if item.kind == "order":
             ask["places"] = list(range(1, len(item.options) + 1))
+            ask["options"] = _shuffled(ask["options"])
         return self._ask("quiz", ask, title="", line=node.line)
 
     def _ask(self, kind: str, ask: dict[str, Any], *, title: str, line: int) -> str:
@@ -447,8 +449,15 @@ class _Renderer:
 def fill_ask(kind: str, ask: Mapping[str, Any], **state: object) -> str:
     """The HTML of a question as one student sees it; without state, as nobody has answered it."""
     template = "lessons/quiz.html" if kind == "quiz" else "lessons/directives/predict.html"
-    context: dict[str, Any] = {"options": ask["options"], **state, "ask": _marked(ask)}
+    marked = _marked(ask)
+    context: dict[str, Any] = {"options": marked["options"], **state, "ask": marked}
     return render_to_string(template, context)
+
+
+def _shuffled(options: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The same mixed order each time the course is loaded, and never the right one."""
+    mixed = sorted(options, key=lambda option: hashlib.sha256(option["id"].encode()).digest())
+    return mixed if mixed != options else mixed[::-1]
 
 
 def _marked(ask: Any) -> Any:

@@ -1,5 +1,6 @@
 """What an author's text becomes: the mock-up's markup, and nothing that an author could abuse by accident."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -164,6 +165,16 @@ def test_a_question_shows_no_reason_before_it_is_answered() -> None:
     assert "<code>log</code>" in blank
     assert "Yes." not in blank
     assert "No." not in blank
+
+
+def test_things_to_put_in_order_are_not_shown_in_order() -> None:
+    options = [{"id": name, "text": f"`{name}`"} for name in ("a", "b", "c", "d")]
+    item = Item.model_validate({"id": "o", "kind": "order", "prompt": "?", "why": "so", "options": options})
+    page, problems = render(":::quiz item=o\n:::", items={"o": item})
+
+    assert problems == []
+    shown = re.findall(r"<code>(\w)</code>", page.pieces[1][2])
+    assert sorted(shown) == ["a", "b", "c", "d"] != shown
 
 
 def test_a_program_of_the_text_is_kept_for_the_proof() -> None:

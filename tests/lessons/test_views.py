@@ -1,5 +1,6 @@
 """Pages of the course for three kinds of reader: nobody, the student, and another student."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,18 @@ def test_a_verdict_reaches_the_panel_with_cause_reading_and_hint(
     assert "Has it run?" not in shown
     assert "Has it run?" in text(page, LAB + "tasks/run/hint/", now="1")
     assert attempt.verdicts.get().asked
+
+
+def test_a_panel_that_has_not_changed_is_not_sent_again(
+    page: Client, ada: User, version: LabVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows.attempt(ada, version, rows.sandbox(ada))
+    monkeypatch.setattr(rounds, "open_view", lambda _id: PaperView())
+    stamp = re.findall(r'"have": "(\w+)"', text(page, LAB))[0]
+
+    assert page.get(LAB, {"have": stamp}).status_code == 204
+    text(page, LAB + "tasks/run/check/", now="1")
+    assert page.get(LAB, {"have": stamp}).status_code == 200
 
 
 def test_another_student_cannot_check_or_see_it(

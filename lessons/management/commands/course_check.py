@@ -21,7 +21,9 @@ class Command(BaseCommand):
             "--lab", action="append", default=[], help="only this lab, e.g. 5.1 (may be repeated)"
         )
         parser.add_argument("--all", action="store_true", help="every lab and every program of the text")
-        parser.add_argument("--sample", action="store_true", help="also the lab whose turn it is today")
+        parser.add_argument(
+            "--sample", action="store_true", help="also a part of the lab whose turn it is today"
+        )
         parser.add_argument(
             "--only", default="", help="only gates whose subject has this in it, e.g. mistakes/no-flush"
         )
@@ -39,17 +41,24 @@ class Command(BaseCommand):
         labs = set(options["lab"]) or set(unproven(course, ledger))
         if options["all"]:
             labs = {folder.lab.id for _, folder in course.labs()}
-        if options["sample"]:
-            labs |= set(sample((folder.lab.id for _, folder in course.labs()), today))
+        turn = (
+            set(sample((folder.lab.id for _, folder in course.labs()), today)) - labs
+            if options["sample"]
+            else set()
+        )
         prose = [
             lesson for lesson in course.lessons
             if lesson.page.runs and not options["lab"] and (options["all"] or not ledger.proves_prose(lesson))
         ]  # fmt: skip
-        if not labs and not prose:
+        if not labs and not prose and not turn:
             self.stdout.write("Every lab and every program of the text is proven already.")
             return
         with installation.host() as backend:
             findings = self._labs(backend, course, labs, ledger, options)
+            for lesson, folder in course.labs():
+                if folder.lab.id in turn:
+                    self.stdout.write(f"\nToday's sample: lab {folder.lab.id} {folder.lab.title}")
+                    findings += Prover(backend, lesson, folder, tell=self._tell).sample(today.toordinal())
             for lesson in prose:
                 found = [self._tell(gates.prove_run(backend, lesson, block)) for block in lesson.page.runs]
                 findings += found
