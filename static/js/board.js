@@ -34,17 +34,20 @@ export function createBoard(root, { look, history, ink, letter }) {
   };
   let model = null;
   let offset = 0;
+  let trusted = true;
   let dirty = true;
   let scene = null;
   let slowAt = 0;
   let paintedAt = 0;
 
   const now = () => Date.now() + offset;
+  /** While the picture is not live its clock stands: what was not seen is not drawn. */
+  const seenUntil = () => (trusted ? now() : history.ring.at(-1)?.t ?? now());
   const hueOf = (id) => {
     if (!hues.has(id)) hues.set(id, GROUP_HUES[hues.size % GROUP_HUES.length]);
     return hues.get(id);
   };
-  const time = createTime($(".time"), { look, history, now, dirty: () => { dirty = true; } });
+  const time = createTime($(".time"), { look, history, now: () => seenUntil(), dirty: () => { dirty = true; } });
 
   /** What is drawn now: everything any chart needs to know, from one model. */
   function compose() {
@@ -57,7 +60,7 @@ export function createBoard(root, { look, history, ink, letter }) {
       others: topic ? groupsOf(shown, topic).filter((id) => id !== group).map((id) => ({ id, hue: hueOf(id) })) : [],
       ownerNo: (member) => history.numberOf(group, member), ink, letter,
       focus: look.focus, pin: look.pin, cursor: look.cursor, still: still(),
-      now: look.held ?? now(), live: look.held === null,
+      now: look.held ?? seenUntil(), live: look.held === null,
     };
   }
 
@@ -72,7 +75,7 @@ export function createBoard(root, { look, history, ink, letter }) {
     if (moving) paintedAt = t;
     if (t - slowAt < SLOW) return;
     slowAt = t;
-    if (history.ring.length && now() - history.sampledAt > 1_000) history.sample(model, now());
+    if (trusted && history.ring.length && now() - history.sampledAt > 1_000) history.sample(model, now());
     scene = compose();
     words(t);
   }
@@ -161,6 +164,7 @@ export function createBoard(root, { look, history, ink, letter }) {
       if (look.held === null) dirty = true;
     },
     clock(t) { offset = t - Date.now(); },
+    trust(live) { trusted = live; },
     now,
     /** The look as the text needs it. */
     about: () => {

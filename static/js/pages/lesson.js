@@ -119,6 +119,7 @@ function status() {
   const sentence = stage.dataset.mode === "board" ? trouble() : "";
   const banner = $("#stale");
   banner.hidden = !sentence;
+  board.trust(!sentence);
   say(banner, sentence);
   stage.classList.toggle("is-stale", Boolean(sentence));
   document.body.classList.toggle("stale", Boolean(sentence));
