@@ -30,6 +30,8 @@ ANSWERS = {
 
 def predict(view: SandboxView, attempt: AttemptFacts) -> Verdict:
     """The prediction is written down. It is not held against anybody."""
+    if view.topic(TOPIC) is None:
+        return Waiting(f"There is no topic {TOPIC}. Reset the lab; it comes back.")
     sheet = _sheet(view, "prediction.json")
     filled = [name for name, allowed in ANSWERS.items() if _word(sheet, name) in allowed]
     if len(filled) == len(ANSWERS):
