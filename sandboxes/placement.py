@@ -69,7 +69,8 @@ def _lock(sandbox: Sandbox) -> Cluster:
 def admit(sandbox: Sandbox, *, token: int) -> bool:
     """Move a queued sandbox to PROVISIONING if it is its turn and there is room; False otherwise."""
     with transaction.atomic():
-        if place_in_queue(sandbox) > _free_places(_lock(sandbox)):
+        free = _free_places(_lock(sandbox))  # first the lock: a place counted before it may be out of date
+        if place_in_queue(sandbox) > free:
             return False
         return sandbox.move_to(State.PROVISIONING, actor="worker", token=token, begun_at=timezone.now())
 

@@ -382,6 +382,18 @@ def test_a_decision_voids_the_work_in_flight(ada: User) -> None:
     assert not worker_sees.move_to(State.PROVISIONING, actor="worker", token=lease.token)
 
 
+def test_a_stale_look_is_void_even_when_the_state_is_the_same_again(ada: User) -> None:
+    sandbox = ready_sandbox(ada)
+    worker_sees = Sandbox.objects.get(pk=sandbox.pk)
+    services.stop_sandbox(sandbox)
+    settle(sandbox)
+    services.resume(sandbox)
+    settle(sandbox)
+
+    assert worker_sees.state == sandbox.state
+    assert not worker_sees.move_to(State.DEGRADED, actor="worker")
+
+
 def test_a_wish_that_rang_in_vain_is_seen_by_the_worker_that_was_busy(ada: User, use_backend: Use) -> None:
     use_backend("NeverBackend")
     sandbox = services.request_sandbox(ada)

@@ -220,7 +220,8 @@ def test_a_path_that_leaves_the_workspace_is_refused(page: Client, ada: User, pa
 
 
 @pytest.mark.parametrize(
-    "body", ["", "[]", "nonsense", '{"text": 5}', '{"text": "x", "base_version": 7}', "[" * 5000, "x" * 2_000_000]
+    "body",
+    ["", "[]", "nonsense", '{"text": 5}', '{"text": "x", "base_version": 7}', "[" * 5000, "x" * 2_000_000],
 )
 def test_a_request_that_cannot_be_read_is_a_sentence(page: Client, ada: User, body: str) -> None:
     ready_sandbox(ada)
