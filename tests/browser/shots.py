@@ -120,9 +120,7 @@ def _have_sandbox(page: Page, site: str) -> None:
     _lesson(page)
 
 
-def _take(
-    browser: Browser, site: str, folder: Path, args: argparse.Namespace, width: int, theme: str
-) -> None:
+def _take(browser: Browser, site: str, args: argparse.Namespace, width: int, theme: str) -> None:
     context = browser.new_context(viewport={"width": width, "height": SIZES[width]}, has_touch=width < 600)
     context.add_cookies([{"name": "theme", "value": theme, "url": site}])
     page = context.new_page()
