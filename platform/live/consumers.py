@@ -69,12 +69,11 @@ class LiveConsumer(AsyncWebsocketConsumer):
         await self.accept()
         if await self._is_refused():
             return
-        hub, sessions = of_this_process()
-        self._hub = hub
+        self._hub, self._sessions = of_this_process()
         self._holder = Holder(
             session_key=self._session_key(), user_id=self._user_id or 0, sandbox_id=self._sandbox_id
         )
-        sessions.add(self._holder, self._viewer.close)
+        self._sessions.add(self._holder, self._viewer.close)
         self._writer = asyncio.create_task(self._write())
         await self.channel_layer.group_add(announce.group_name(self._sandbox_id), self.channel_name)
 
@@ -82,7 +81,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         if self._holder is None:
             return
         self._hub.detach(self._sandbox_id.hex, self._viewer)
-        of_this_process()[1].remove(self._holder, self._viewer.close)
+        self._sessions.remove(self._holder, self._viewer.close)
         if self._writer:
             self._writer.cancel()
         with contextlib.suppress(Exception):  # Redis may be away; the group forgets us by itself

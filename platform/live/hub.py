@@ -23,6 +23,7 @@ from live.feed import WATCH_S, Feed, Past, frames_channel, unpacked, unpacked_be
 from live.frames import LIMITS, RING_SECONDS
 from live.ops import Place
 from live.picture import now_ms
+from live.stopping import stop
 from live.stream import RING_BYTES, RING_FRAMES, Envelope
 from live.viewer import Viewer
 
@@ -95,11 +96,8 @@ class Channel:
         greet: say hello first, as a new connection expects.
         """
         self.viewers[viewer] = resume
-        if resume and resume.epoch == self._ring.epoch and self._ring.covers(resume.seq):
+        if self._resume(viewer, resume):
             self._waiting.pop(viewer, None)
-            viewer.stand_at(resume.epoch, resume.seq)
-            viewer.say(_hello(resume, resumed=True))
-            self._pass_on(viewer, self._ring.after(resume.seq))
             return
         viewer.stand_at("", 0)
         if greet:
@@ -128,9 +126,20 @@ class Channel:
         for viewer, resume in waiting.items():
             self._restart(viewer, resume, past, texts)
 
+    def _resume(self, viewer: Viewer, resume: Place | None) -> bool:
+        """Give a viewer exactly what it missed, when all of it is here."""
+        if resume is None or resume.epoch != self._ring.epoch or not self._ring.covers(resume.seq):
+            return False
+        viewer.stand_at(resume.epoch, resume.seq)
+        viewer.say(_hello(resume, resumed=True))
+        self._pass_on(viewer, self._ring.after(resume.seq))
+        return True
+
     def _restart(
         self, viewer: Viewer, resume: Place | None, past: Past, texts: dict[frozenset[str], bytes]
     ) -> None:
+        if self._resume(viewer, resume):
+            return
         viewer.stand_at(past.epoch, past.seq)
         if resume and resume.epoch == past.epoch and resume.seq < past.seq:
             viewer.say(frames.Lost(e=past.epoch, t=now_ms(), from_=resume.seq + 1, to=past.seq))
@@ -238,11 +247,9 @@ class Hub:
         self._turn = asyncio.Lock()
 
     async def close(self) -> None:
-        for task in (*self._tasks, *self._knocks):
-            task.cancel()
         for channel in self._channels.values():
             channel.close()
-        await asyncio.gather(*self._tasks, *self._knocks, return_exceptions=True)
+        await stop([*self._tasks, *self._knocks])
         if self._ear:
             with contextlib.suppress(RedisError):
                 await self._ear.aclose()  # type: ignore[no-untyped-call]

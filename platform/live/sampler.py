@@ -9,6 +9,7 @@ import logging
 from redis.exceptions import RedisError
 
 from live.feed import KNOCK, Feed
+from live.stopping import stop
 from live.watch import Resolve, Watch
 
 logger = logging.getLogger(__name__)
@@ -40,10 +41,7 @@ class Sampler:
                     await asyncio.wait_for(self._knocked.wait(), LOOK_S)
                 self._knocked.clear()
         finally:
-            tasks = [knocks, *(task for _, task in self._watches.values())]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await stop([knocks, *(task for _, task in self._watches.values())])
 
     async def _look(self) -> None:
         for hex_id, (_, task) in list(self._watches.items()):

@@ -84,6 +84,7 @@ class Viewer:
             held, self._held = self._held, Held()
             for seq, data in held.take():
                 self._send(seq, data.decode())
+        self._settle(self._seq + 1)
         waiting = now - self._owed[0][2] if self._owed else 0.0
         if self._owed_bytes > CLOSE_BYTES or waiting > CLOSE_S or len(self._held or ()) > MOST_HELD_EVENTS:
             self.close(SLOW)

@@ -17,6 +17,7 @@ from live.feed import Feed
 from live.pacing import Pacer
 from live.picture import Picture
 from live.sources import ClusterPoll, GroupPoll, group_tail, topic_tail
+from live.stopping import stop
 from live.stream import Stream
 from live.tails import TopicTail
 from live.wire.sasl import Credentials
@@ -156,7 +157,7 @@ class Watch:
             await _first_to_end(_all_of([*tasks, pacing]), self._until_moved(endpoint))
             return pacing
         finally:
-            await _stop([*tasks, *(task for _, task in self._tails.values())])
+            await stop([*tasks, *(task for _, task in self._tails.values())])
             self._tails.clear()
 
     async def _first_look(self, poll: ClusterPoll, groups: GroupPoll) -> None:
@@ -229,7 +230,7 @@ async def _first_to_end(*runs: Coroutine[Any, Any, None]) -> None:
         for task in done:
             task.result()
     finally:
-        await _stop(tasks)
+        await stop(tasks)
 
 
 async def _all_of(tasks: list[asyncio.Task[None]]) -> None:
@@ -237,9 +238,3 @@ async def _all_of(tasks: list[asyncio.Task[None]]) -> None:
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in done:
         task.result()
-
-
-async def _stop(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

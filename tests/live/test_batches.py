@@ -25,7 +25,9 @@ def made(count: int = 50, compression: int = 0) -> bytes:
     builder = oracle.builder(compression)
     for i in range(count):
         key = None if i % 7 == 0 else f"key-{i % 5}".encode()
-        builder.append(timestamp=1_795_416_000_000 + i, key=key, value=VALUES[i % len(VALUES)], headers=HEADERS)
+        builder.append(
+            timestamp=1_795_416_000_000 + i, key=key, value=VALUES[i % len(VALUES)], headers=HEADERS
+        )
     builder.close()
     return bytes(builder.buffer())
 
@@ -55,7 +57,7 @@ def body_of(*values: bytes) -> bytes:
     return out
 
 
-def xerial(data: bytes, block: int = 1000) -> bytes:
+def xerial(data: bytes, block: int = 32_768) -> bytes:
     """Snappy as Java clients write it."""
     out = b"\x82SNAPPY\x00" + struct.pack(">ii", 1, 1)
     for i in range(0, len(data), block):
@@ -74,7 +76,10 @@ PACKERS = {
     "snappy of Java": (2, xerial),
     "lz4": (3, lz4.frame.compress),
     "zstd": (4, lambda data: zstandard.ZstdCompressor().compress(data)),
-    "zstd without its size": (4, lambda data: zstandard.ZstdCompressor(write_content_size=False).compress(data)),
+    "zstd without its size": (
+        4,
+        lambda data: zstandard.ZstdCompressor(write_content_size=False).compress(data),
+    ),
 }
 
 

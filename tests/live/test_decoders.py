@@ -163,7 +163,8 @@ def test_a_group_without_a_plan_for_its_epoch_is_assigning() -> None:
 
 
 @pytest.mark.parametrize(("epoch", "state"), [(2, 1), (3, 2), (2, 0)])
-def test_a_member_that_gives_up_waits_or_is_behind_makes_the_group_reconciling(epoch: int, state: int) -> None:
+def test_a_member_that_gives_up_waits_or_is_behind_makes_the_group_reconciling(epoch: int, state: int) ->
+None:
     moving = MemberAssignment("g", "m-1", epoch, state, {ORDERS_ID: (0, 1)})
     group = folded(*JOINED, GroupEpoch("g", 3), TargetEpoch("g", 3), moving)
     assert group is not None

@@ -1,4 +1,6 @@
-"""The stories that both sides decode, told by Python: frames round-trip, and a browser ends where it should."""
+"""The stories that both sides decode, told by Python: frames round-trip, and a browser ends where it
+should.
+"""
 
 import json
 from pathlib import Path
@@ -69,7 +71,9 @@ def test_what_a_browser_may_not_say_is_refused(op: Any) -> None:
         ops.parse(json.dumps(op))
 
 
-@pytest.mark.parametrize("text", ["", "{", "hello", '{"op":"ack","seq":1}' + " " * 5000, '{"op":"ack","seq":1e3}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "hello", '{"op":"ack","seq":1}' + " " * 5000, '{"op":"ack","seq":1e3}']
+)
 def test_what_is_no_operation_at_all_is_refused(text: str) -> None:
     with pytest.raises(ops.BadOp):
         ops.parse(text)

@@ -46,7 +46,8 @@ def as_sent(value: Any) -> Any:
 
 
 @given(offsets, offsets, offsets)
-def test_lag_is_never_negative_and_never_more_than_what_is_kept(start: int, more: int, committed: int) -> None:
+def test_lag_is_never_negative_and_never_more_than_what_is_kept(start: int, more: int, committed: int) ->
+None:
     found = lag(start=start, end=start + more, committed=committed)
     assert found is not None
     assert 0 <= found <= more

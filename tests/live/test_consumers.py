@@ -1,0 +1,263 @@
+"""The live websocket: who may open it, what may be said on it, what it passes on, and when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from channels.routing import URLRouter
+from channels.testing import WebsocketCommunicator
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+
+from accounts.models import User
+from live import consumers, sessions
+from live.feed import Feed
+from live.routing import websocket_urlpatterns
+from sandboxes.announce import announce
+from sandboxes.models import Sandbox
+from tests import cast
+from tests.live.sampling import HandSampler
+from tests.live.valkey import Valkey
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def people(transactional_db: None) -> cast.Cast:
+    return cast.assemble()
+
+
+@pytest.fixture
+def sandbox(people: cast.Cast) -> Sandbox:
+    return Sandbox.objects.create(owner=people.ada, state="ready")
+
+
+@pytest.fixture(autouse=True)
+async def _own_hub(shared_valkey: Valkey, feed: Feed, settings: Any) -> AsyncIterator[None]:
+    settings.REDIS_URL = shared_valkey.url
+    yield
+    for hub, looking in list(consumers._hubs.values()):
+        await hub.close()
+        if looking._task:
+            looking._task.cancel()
+    consumers._hubs.clear()
+
+
+def signed_in(user: User) -> SessionStore:
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    return session
+
+
+class Socket:
+    """A websocket client of the real consumer, below the middleware that reads the cookie."""
+
+    def __init__(self, sandbox_id: uuid.UUID, user: User | None, session: SessionStore | None) -> None:
+        self._wire = WebsocketCommunicator(URLRouter(websocket_urlpatterns), f"/ws/live/{sandbox_id}/")
+        scope: dict[str, Any] = self._wire.scope  # type: ignore[assignment]
+        scope["user"], scope["session"] = user, session
+
+    async def open(self) -> Socket:
+        accepted, _ = await self._wire.connect()
+        assert accepted
+        return self
+
+    async def say(self, op: Any) -> None:
+        await self._wire.send_to(text_data=op if isinstance(op, str) else json.dumps(op))
+
+    async def hear(self) -> Any:
+        message = await self._wire.receive_output(timeout=3)
+        if message["type"] == "websocket.close":
+            return message["code"]
+        return json.loads(message["text"])
+
+    async def hear_until(self, lane: str) -> Any:
+        while True:
+            frame = await self.hear()
+            if frame == lane or (isinstance(frame, dict) and frame["lane"] == lane):
+                return frame
+            assert isinstance(frame, dict), f"closed with {frame}"
+
+    async def close_code(self, within_s: float = 3) -> int:
+        async with asyncio.timeout(within_s):
+            while True:
+                frame = await self._wire.receive_output(timeout=within_s)
+                if frame["type"] == "websocket.close":
+                    return int(frame["code"])
+
+    async def close(self) -> None:
+        await self._wire.disconnect()
+
+
+async def socket_of(user: User | None, sandbox_id: uuid.UUID) -> Socket:
+    session = await sync_to_async(signed_in)(user) if user else None
+    return await Socket(sandbox_id, user, session).open()
+
+
+HELLO = {"op": "hello", "view": ["orders"], "resume": None}
+
+
+async def test_the_owner_sees_the_picture_and_what_changes(
+    people: cast.Cast, sandbox: Sandbox, feed: Feed
+) -> None:
+    sampler = await HandSampler(feed, sandbox.hex).start()
+    socket = await socket_of(people.ada, sandbox.pk)
+    await socket.say(HELLO)
+    assert (await socket.hear())["resumed"] is False
+    snap = await socket.hear_until("snap")
+    assert snap["topics"].keys() == {"orders", "payments"}
+
+    await sampler.produce_now()
+
+    assert (await socket.hear_until("records"))["records"][0]["o"] == 0
+    await socket.close()
+
+
+@pytest.mark.parametrize(
+    ("who", "code"),
+    [("ada", 0), ("grace", 0), ("root", 0), ("edsger", 4403), ("barbara", 4403), (None, 4401)],
+)
+async def test_only_the_owner_her_instructor_and_an_admin_may_watch(
+    people: cast.Cast, sandbox: Sandbox, who: str | None, code: int
+) -> None:
+    socket = await socket_of(getattr(people, who) if who else None, sandbox.pk)
+    await socket.say(HELLO)
+    heard = await socket.hear()
+    assert heard == code if code else heard["lane"] == "hello"
+    await socket.close()
+
+
+async def test_a_sandbox_that_is_not_there_is_said_to_be_gone(people: cast.Cast) -> None:
+    assert await (await socket_of(people.ada, uuid.uuid4())).close_code() == 4404
+
+
+@pytest.mark.parametrize(
+    "op",
+    [
+        {"op": "view", "topics": ["x"]},
+        {"op": "ack", "seq": 1},
+        " ",
+        "{",
+        {"op": "hello"},
+        "x" * 5000,
+        {"op": "?"},
+    ],
+)
+async def test_a_bad_first_word_ends_the_conversation(people: cast.Cast, sandbox: Sandbox, op: Any) -> None:
+    socket = await socket_of(people.ada, sandbox.pk)
+    await socket.say(op)
+    assert await socket.close_code() == 4400
+
+
+async def test_bytes_and_a_second_hello_end_the_conversation(people: cast.Cast, sandbox: Sandbox) -> None:
+    socket = await socket_of(people.ada, sandbox.pk)
+    await socket.say(HELLO)
+    await socket.say(HELLO)
+    assert await socket.close_code() == 4400
+    socket = await socket_of(people.ada, sandbox.pk)
+    await socket._wire.send_to(bytes_data=json.dumps(HELLO).encode())
+    assert await socket.close_code() == 4400
+
+
+async def test_one_that_talks_without_end_is_closed(people: cast.Cast, sandbox: Sandbox) -> None:
+    socket = await socket_of(people.ada, sandbox.pk)
+    await socket.say(HELLO)
+    for _ in range(100):
+        await socket.say({"op": "ack", "seq": 1})
+    assert await socket.close_code() == 4400
+
+
+async def test_a_control_event_is_passed_on(people: cast.Cast, sandbox: Sandbox) -> None:
+    socket = await socket_of(people.ada, sandbox.pk)
+    await socket.say(HELLO)
+    await socket.hear_until("hello")
+
+    await sync_to_async(announce)(sandbox.pk, "verdict", lab="5.1", state="pass")
+
+    control = await socket.hear_until("control")
+    assert (control["kind"], control["data"]) == ("verdict", {"lab": "5.1", "state": "pass"})
+    await socket.close()
+
+
+async def test_a_view_change_asks_again_whether_the_user_may_watch(
+    people: cast.Cast, sandbox: Sandbox
+) -> None:
+    socket = await socket_of(people.ada, sandbox.pk)
+    await socket.say(HELLO)
+    await socket.hear_until("hello")
+    await Sandbox.objects.filter(pk=sandbox.pk).aupdate(owner=people.edsger)
+
+    await socket.say({"op": "view", "topics": ["payments"]})
+
+    assert await socket.close_code() == 4403
+
+
+async def test_signing_out_closes_the_socket_within_five_seconds(people: cast.Cast, sandbox: Sandbox) -> None:
+    session = await sync_to_async(signed_in)(people.ada)
+    socket = await Socket(sandbox.pk, people.ada, session).open()
+    await socket.say(HELLO)
+    await socket.hear_until("hello")
+
+    await sync_to_async(session.flush)()
+
+    assert await socket.close_code(within_s=5) == 4401
+
+
+@pytest.mark.django_db(transaction=True)
+def test_every_reason_to_end_is_found_in_one_look(people: cast.Cast, sandbox: Sandbox) -> None:
+    def holder(user: User, session_key: str, sandbox_id: uuid.UUID = sandbox.pk) -> sessions.Holder:
+        return sessions.Holder(session_key=session_key, user_id=user.pk, sandbox_id=sandbox_id)
+
+    def key(user: User) -> str:
+        return str(signed_in(user).session_key)
+
+    fine, instructor = holder(people.ada, key(people.ada)), holder(people.grace, key(people.grace))
+    signed_out, stranger = holder(people.ada, "gone"), holder(people.edsger, key(people.edsger))
+    elsewhere = holder(people.ada, key(people.ada), uuid.uuid4())
+    borrowed = holder(people.ada, key(people.edsger))
+    old_password, shut = holder(people.barbara, key(people.barbara)), holder(people.root, key(people.root))
+    people.barbara.set_password("another one entirely")
+    people.barbara.save()
+    User.objects.filter(pk=people.root.pk).update(is_active=False)
+
+    everybody = [fine, instructor, signed_out, stranger, elsewhere, borrowed, old_password, shut]
+    assert sessions.ended_holders(everybody) == {
+        signed_out: 4401,
+        stranger: 4403,
+        elsewhere: 4404,
+        borrowed: 4401,
+        old_password: 4401,
+        shut: 4401,
+    }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_hundred_owners_cost_three_queries(
+    people: cast.Cast, sandbox: Sandbox, django_assert_num_queries: Any
+) -> None:
+    keys = [str(signed_in(people.ada).session_key) for _ in range(100)]
+    holders = [sessions.Holder(session_key=k, user_id=people.ada.pk, sandbox_id=sandbox.pk) for k in keys]
+    with django_assert_num_queries(3):
+        assert sessions.ended_holders(holders) == {}
+
+
+async def test_a_viewer_that_leaves_is_forgotten(people: cast.Cast, sandbox: Sandbox) -> None:
+    socket = await socket_of(people.ada, sandbox.pk)
+    await socket.say(HELLO)
+    await socket.hear_until("hello")
+    hub, looking = consumers.of_this_process()
+    assert len(hub.viewers) == 1
+
+    await socket.close()
+
+    assert hub.viewers == []
+    assert looking._open == {}
