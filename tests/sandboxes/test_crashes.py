@@ -94,9 +94,9 @@ def host() -> Iterator[LocalHost]:
 @pytest.mark.kafka
 @pytest.mark.slow
 def test_a_real_kafka_survives_a_worker_killed_at_any_call_of_its_start(host: LocalHost) -> None:
-    environment = {"CRASH_INNER": "local", "SANDBOX_BACKEND": BACKEND, "MILLRACE_DATA": str(host.directory)}
+    data = str(host.directory)
     for crash_at in ("1:before", "1:after", "2:before", "3:after"):
-        with sqlite_site(**environment) as site:
+        with sqlite_site(CRASH_INNER="local", SANDBOX_BACKEND=BACKEND, MILLRACE_DATA=data) as site:
             outcome = crash_and_recover(site, "start", crash_at)
             there = host.backend.inventory()
             site.worker("wish", "delete")

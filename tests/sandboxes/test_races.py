@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
     scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)], ids=str
 )
 def site(request: pytest.FixtureRequest) -> Iterator[Site]:
-    make = {"sqlite": sqlite_site, "postgresql": postgres_site}[request.param]
+    make = sqlite_site if request.param == "sqlite" else postgres_site
     with make(SANDBOX_BACKEND="memory") as site:
         yield site
 

@@ -1,7 +1,6 @@
 """The panel in each state, and files and faults over HTTP; who may ask is in the permission matrix."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -144,17 +143,13 @@ def test_a_plain_form_goes_back_to_its_own_page_only(page: Client) -> None:
 def test_the_buttons_do_what_they_say(page: Client, ada: User) -> None:
     sandbox = ready_sandbox(ada)
 
-    page.post("/sandbox/stop/", headers=HTMX)
-    settle(sandbox)
-    assert sandbox.now is State.SUSPENDED
-    page.post("/sandbox/resume/", headers=HTMX)
-    settle(sandbox)
-    assert sandbox.now is State.READY
-    page.post("/sandbox/start-over/", headers=HTMX)
-    settle(sandbox, *Sandbox.objects.all())
-    assert sandbox.now is State.DELETED
-    page.post("/sandbox/delete/", headers=HTMX)
-    settle(*Sandbox.objects.all())
+    states = []
+    for button in ("stop", "resume", "start-over", "delete"):
+        page.post(f"/sandbox/{button}/", headers=HTMX)
+        settle(sandbox, *Sandbox.objects.all())
+        states.append(sandbox.state)
+
+    assert states == ["suspended", "ready", "deleted", "deleted"]
     assert not Sandbox.objects.exclude(state=State.DELETED).exists()
 
 
@@ -176,7 +171,7 @@ def test_why_says_what_last_counted(page: Client, ada: User) -> None:
 
 
 def test_a_panel_costs_few_queries(
-    page: Client, ada: User, django_assert_max_num_queries: Callable[[int], DjangoAssertNumQueries]
+    page: Client, ada: User, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     ready_sandbox(ada)
     with django_assert_max_num_queries(4):  # session, user, sandbox with its cluster, faults
