@@ -15,10 +15,18 @@ export const MOST_PANES = 4;
 export function createPanes(box, act) {
   const panes = new Map();
   const closed = new Set();
+  const spoken = new Set();
   const empty = box.querySelector(".no-output");
+  const since = Date.now() / 1000;
+  let latest = null;
+
+  /** Of what has ended, only what belongs here and has something to show: output, or an end that was seen. */
+  const isShown = (run) => run.ended_at === null
+    || (act.isOurs(run.path) && (spoken.has(run.program_id) || run.ended_at > since));
 
   function update(programs) {
-    const wanted = chosen(programs.all.filter((run) => run.ended_at === null || act.isOurs(run.path)), closed);
+    latest = programs;
+    const wanted = chosen(programs.all.filter(isShown), closed);
     for (const [id, pane] of panes) if (!wanted.some((run) => run.program_id === id)) pane.root.hidden = true;
     for (const run of wanted) {
       const pane = of(run.program_id);
@@ -35,7 +43,14 @@ export function createPanes(box, act) {
     return panes.get(id);
   }
 
-  return { update, write: (id, text) => of(id).write(text) };
+  function write(id, text) {
+    of(id).write(text);
+    if (spoken.has(id)) return;
+    spoken.add(id);
+    if (latest) update(latest);
+  }
+
+  return { update, write };
 }
 
 /** Running ones first, then the newest that ended; in the order in which they were started. */

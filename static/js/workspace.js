@@ -59,7 +59,9 @@ export function createWorkspace(root, { stage }) {
   async function refresh() {
     try {
       files = (await listFiles()).map((file) => file.path).filter((path) => !path.includes("__pycache__/"));
-      say($(".saved"), "");
+      const file = saves.files.get(shown);
+      if (file) tell(file);
+      else say($(".saved"), "");
       tabs();
     } catch (error) {
       complain(error.message);

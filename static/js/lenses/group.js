@@ -27,6 +27,7 @@ export function groupLens(root, { history, look }) {
     sentence(root.querySelector(".say"), model, group.id);
     people(members, scene, history);
     const spans = (p) => history.owners(group.id, topic, p);
+    root.classList.toggle("unowned", rows.every(({ p }) => !spans(p).length));
     const row = roomy() ? 27 : 21;
     canvas.style.height = `${ownersHeight(rows.length, row)}px`;
     if (canvas.offsetParent) drawOwners(canvas, { rows, spans, since: history.began, hue: group.hue, now, row });
