@@ -8,7 +8,6 @@ app_name = "sandboxes"
 
 urlpatterns = [
     path("", views.panel, name="panel"),
-    path("chip/", views.chip, name="chip"),
     path("start/", views.start, name="start"),
     path("stop/", views.stop, name="stop"),
     path("resume/", views.resume, name="resume"),

@@ -37,13 +37,6 @@ def panel(request: HttpRequest) -> HttpResponse:
     return _panel(request)
 
 
-@require_GET
-@signed_in
-def chip(request: HttpRequest) -> HttpResponse:
-    """The sandbox's state in the page's header, as one button."""
-    return _render(request, "sandboxes/chip.html", {})
-
-
 @require_POST
 @signed_in
 @limited(limits.START)
@@ -217,12 +210,9 @@ def _is_local(request: HttpRequest) -> bool:
 
 
 def _panel(request: HttpRequest, *, sentence: str = "") -> HttpResponse:
-    return _render(request, "sandboxes/panel.html", {"refused": sentence})
-
-
-def _render(request: HttpRequest, template: str, more: dict[str, Any]) -> HttpResponse:
     sandbox = selectors.live_sandbox(student_of(request))
-    response = render(request, template, panels.context(sandbox, now=timezone.now()) | more)
+    context = panels.context(sandbox, now=timezone.now()) | {"refused": sentence}
+    response = render(request, "sandboxes/panel.html", context)
     # A fragment belongs to the page as it is now, never to one that comes back from the cache.
     response["Cache-Control"] = "no-store"
     return response

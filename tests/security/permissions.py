@@ -116,7 +116,6 @@ _JSON = {"Content-Type": "application/json"}
 
 SANDBOX_PAGES = (
     Row(route="sandbox/", path="/sandbox/", expect=members_get(200)),
-    Row(route="sandbox/chip/", path="/sandbox/chip/", expect=members_get(200)),
     Row(route="sandbox/why/", path="/sandbox/why/", expect=members_get(200)),
     *(
         Row(route=f"sandbox/{what}/", method="POST", path=f"/sandbox/{what}/", expect=all_get(302))
