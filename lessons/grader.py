@@ -23,7 +23,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from lessons.models import Attempt
-from lessons.tasks import grade
+from lessons.tasks import ring
 from sandboxes import provisioning
 from sandboxes.announce import keep_watched
 from sandboxes.backends.base import BackendError
@@ -80,19 +80,16 @@ def open_attempts() -> dict[UUID, list[UUID]]:
     return found
 
 
-def ring(attempts: Iterable[UUID]) -> None:
-    """Ask the workers to judge; with Redis down a line in the log; the safety poll rings again."""
+def ring_all(attempts: Iterable[UUID]) -> None:
+    """Ask the workers to judge each of them."""
     for attempt in attempts:
-        try:
-            grade.delay(str(attempt))
-        except Exception:  # noqa: BLE001 - whatever kombu raises, the loop must go on
-            logger.warning("grader.ring_lost", extra={"attempt": attempt.hex})
+        ring(str(attempt))
 
 
 class Grader:
     """The loop. `ringer` is what a doorbell is; tests give their own."""
 
-    def __init__(self, *, redis_url: str = "", ringer: Callable[[Iterable[UUID]], None] = ring) -> None:
+    def __init__(self, *, redis_url: str = "", ringer: Callable[[Iterable[UUID]], None] = ring_all) -> None:
         self._redis_url = redis_url or settings.REDIS_URL
         self._ringer = ringer
         self._debounce = Debounce()

@@ -59,12 +59,13 @@ def _page(version: CourseVersion, lesson: Lesson) -> LessonPage:
 
 
 def _store_lab(lesson: Lesson, folder: LabFolder) -> None:
-    LabVersion.objects.get_or_create(
+    where = {"lesson_id": lesson.front.id, "lesson_slug": lesson.entry.slug}
+    LabVersion.objects.update_or_create(
         digest=folder.served,
-        defaults={
+        defaults=where,  # a lesson may get another address while its lab stays as it is
+        create_defaults={
+            **where,
             "lab_id": folder.lab.id,
-            "lesson_id": lesson.front.id,
-            "lesson_slug": lesson.entry.slug,
             "spec": folder.lab.model_dump(mode="json"),
             "brief": folder.brief,
             "task_texts": dict(folder.task_texts),

@@ -35,6 +35,7 @@ from sandboxes.observe import KafkaView, open_view
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=30)
+TEXT_MAX = 600
 # Not hints: a student may open one while a round runs.
 _WRITTEN = (
     "state", "verdict", "judged_at", "took_ms", "activated_at", "horizon", "points", "passed_at",
@@ -259,7 +260,7 @@ class _Grader:
         data = _as_json(verdict)
         VerdictRow.objects.create(
             attempt=self.attempt, task_id=name, number=number, state=verdict.state.value, cause=verdict.cause,
-            sentence=verdict.sentence, evidence=data["evidence"], look=verdict.look, judged_at=now,
+            sentence=data["sentence"], evidence=data["evidence"], look=verdict.look, judged_at=now,
             took_ms=took_ms, asked=asked,
         )  # fmt: skip
 
@@ -315,12 +316,18 @@ def _horizon(stored: Mapping[str, list[int]]) -> dict[str, tuple[int, ...]]:
 
 
 def _as_json(verdict: Verdict) -> dict[str, Any]:
-    data = asdict(verdict)
+    data = {name: _tame(value) for name, value in asdict(verdict).items()}
     data["state"] = verdict.state.value
     data["evidence"] = [
-        {name: value for name, value in row.items() if value not in (None, "")} for row in data["evidence"]
+        {name: _tame(value) for name, value in row.items() if value not in (None, "")}
+        for row in data["evidence"]
     ]
     return data
+
+
+def _tame(value: Any) -> Any:
+    """Text from a student's records as a row can keep it: bounded; PostgreSQL refuses NUL."""
+    return value.replace("\x00", "\ufffd")[:TEXT_MAX] if isinstance(value, str) else value
 
 
 def _same_reference(verdict: Verdict, last: VerdictRow | None) -> Verdict:
@@ -331,8 +338,8 @@ def _same_reference(verdict: Verdict, last: VerdictRow | None) -> Verdict:
 
 
 def _says_the_same(verdict: Verdict, last: VerdictRow) -> bool:
-    evidence = _as_json(verdict)["evidence"]
-    return (verdict.state.value, verdict.cause, verdict.sentence, evidence) == (
+    data = _as_json(verdict)
+    return (data["state"], data["cause"], data["sentence"], data["evidence"]) == (
         last.state, last.cause, last.sentence, last.evidence,
     )  # fmt: skip
 

@@ -91,6 +91,7 @@ class LabPanel:
     """What lessons/lab.html shows. state: "idle", "open", "elsewhere" (its sandbox is gone) or "done"."""
 
     lab: Lab
+    digest: str
     brief: str
     lesson_slug: str
     state: str
@@ -99,6 +100,11 @@ class LabPanel:
     sandbox_ready: bool
     folder: str
     error: str = ""
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether everybody who has not begun this lab sees the same panel."""
+        return self.state == "idle" and not self.error and all(row.css == "later" for row in self.tasks)
 
     @property
     def stamp(self) -> str:
@@ -124,12 +130,15 @@ def lab_panel(
     served: ServedLab, rows: Iterable[TaskProgress], sandbox: Sandbox | None, *, error: str = ""
 ) -> LabPanel:
     """One lab as one student sees it now."""
+    rows = list(rows)
+    served = _begun_version(served, rows)
     standings = {row.task_id: standing(row) for row in rows}
     attempt = next((row.attempt for row in rows if row.attempt is not None), None)
     state = _state(attempt, sandbox)
     points = sum(row.points for row in rows)
     return LabPanel(
         lab=served.lab,
+        digest=served.version.digest,
         brief=served.version.brief,
         lesson_slug=served.version.lesson_slug,
         state=state,
@@ -145,6 +154,21 @@ def lab_panel(
         folder=served.lab.slug,
         error=error,
     )
+
+
+def _begun_version(served: ServedLab, rows: list[TaskProgress]) -> ServedLab:
+    """The version an open attempt began with: a lab that is revised meanwhile is finished as it was."""
+    attempt = next((row.attempt for row in rows if row.attempt is not None), None)
+    if attempt is None or attempt.ended_at is not None or attempt.lab_id == served.version.pk:
+        return served
+    return _served(LabVersion.objects.get(pk=attempt.lab_id))
+
+
+def task_exists(served: ServedLab, user: User, task_id: str) -> bool:
+    """Whether a task is in the lab as it is, or as this student began it."""
+    if task_id in {task.id for task in served.lab.tasks}:
+        return True
+    return TaskProgress.objects.filter(user=user, lab_id=served.lab.id, task_id=task_id).exists()
 
 
 def _state(attempt: Attempt | None, sandbox: Sandbox | None) -> str:

@@ -11,6 +11,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.utils.html import escape
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_POST
 
@@ -21,8 +22,11 @@ from lessons.errors import LessonError
 from lessons.models import Answer, LessonPage
 from lessons.quizzes import Item
 from lessons.rendering.page import fill_ask, safe
-from lessons.selectors import ServedCourse, ServedLab
+from lessons.selectors import LabPanel, ServedCourse, ServedLab
 from sandboxes.selectors import live_sandbox
+
+# (lab version, lesson, sandbox ready) -> HTML; two entries for each lab that was ever served by this process.
+_blank_panels: dict[tuple[str, str, bool], str] = {}
 
 
 @login_required
@@ -92,7 +96,7 @@ def reset(request: HttpRequest, slug: str, lab: str) -> HttpResponse:
 def check(request: HttpRequest, slug: str, lab: str, task: str) -> HttpResponse:
     """Judge now."""
     served = _lab(slug, lab)
-    _require_task(served, task)
+    _require_task(request, served, task)
     return _panel(request, slug, lab, lambda: services.check_now(_user(request), served.lab.id, task))
 
 
@@ -101,7 +105,7 @@ def check(request: HttpRequest, slug: str, lab: str, task: str) -> HttpResponse:
 def hint(request: HttpRequest, slug: str, lab: str, task: str) -> HttpResponse:
     """Open the next hint of a task."""
     served = _lab(slug, lab)
-    _require_task(served, task)
+    _require_task(request, served, task)
     return _panel(request, slug, lab, lambda: services.open_hint(_user(request), served.lab.id, task))
 
 
@@ -116,7 +120,7 @@ def quiz(request: HttpRequest, slug: str, item: str) -> HttpResponse:
     try:
         answer = services.answer_quiz(_user(request), page.lesson_id, typed, given)
     except LessonError as error:
-        state = {"given": given, "right": False, "sentence": safe(f"<p>{error.sentence}</p>")}
+        state = {"given": given, "right": False, "sentence": safe(f"<p>{escape(error.sentence)}</p>")}
         return HttpResponse(fill_ask("quiz", ask, **state))
     return HttpResponse(_answered(ask, answer))
 
@@ -155,7 +159,7 @@ def _panel(
 
 
 def _lesson_context(
-    served: ServedCourse, page: LessonPage, panels: dict[str, Any], answers: dict[str, Answer]
+    served: ServedCourse, page: LessonPage, panels: dict[str, LabPanel], answers: dict[str, Answer]
 ) -> dict[str, Any]:
     part = next(part for part in served.version.parts if part["id"] == page.front["part"])
     return {
@@ -167,16 +171,26 @@ def _lesson_context(
     }
 
 
-def _html(page: LessonPage, panels: dict[str, Any], answers: dict[str, Answer]) -> SafeString:
+def _html(page: LessonPage, panels: dict[str, LabPanel], answers: dict[str, Answer]) -> SafeString:
     parts = []
     for kind, *rest in page.pieces:
         if kind == "html":
             parts.append(rest[0])
         elif kind == "lab":
-            parts.append(render_to_string("lessons/lab.html", {"panel": panels[rest[0]]}))
+            parts.append(_lab_html(panels[rest[0]]))
         else:
             parts.append(_asked(page, kind, rest[0], rest[1], answers))
     return safe("".join(parts))
+
+
+def _lab_html(panel: LabPanel) -> str:
+    """A lab's panel; the one of a lab not begun is the same for everybody and rendered once."""
+    if not panel.is_blank:
+        return render_to_string("lessons/lab.html", {"panel": panel})
+    key = (panel.digest, panel.lesson_slug, panel.sandbox_ready)
+    if key not in _blank_panels:
+        _blank_panels[key] = render_to_string("lessons/lab.html", {"panel": panel})
+    return _blank_panels[key]
 
 
 def _asked(page: LessonPage, kind: str, name: str, blank: str, answers: dict[str, Answer]) -> str:
@@ -263,8 +277,8 @@ def _lab(slug: str, lab: str) -> ServedLab:
     raise Http404("There is no such lab in this lesson.")
 
 
-def _require_task(served: ServedLab, task_id: str) -> None:
-    if task_id not in {task.id for task in served.lab.tasks}:
+def _require_task(request: HttpRequest, served: ServedLab, task_id: str) -> None:
+    if not selectors.task_exists(served, _user(request), task_id):
         raise Http404("There is no such task in this lab.")
 
 

@@ -16,6 +16,9 @@ def first(view, attempt):
     if any("bad" in r.text for r in mine):
         row = Evidence(topic="orders", partition=0, offset=0)
         return Fail("BAD_RECORD", "One is bad.", evidence=[row], look="record")
+    odd = [r for r in mine if "quote" in r.text]
+    if odd:
+        return Fail("BAD_RECORD", "One is odd.", evidence=[Evidence(topic="orders", note=odd[0].text)])
     return Pass("All there.") if len(mine) >= 3 else Waiting(done=len(mine), of=3)
 
 def second(view, attempt):

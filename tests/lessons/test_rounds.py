@@ -193,6 +193,17 @@ def test_check_on_a_task_that_ran_out_of_time_starts_its_clock_anew(see: Look, a
     assert rows.progress(ada, "first").state == "waiting"
 
 
+def test_bytes_that_a_database_refuses_are_kept_as_signs_of_themselves(see: Look, ada: User) -> None:
+    attempt = rows.attempt(ada, rows.two_task_lab(), rows.sandbox(ada))
+    see(PaperView(log={"orders": [[b"n0nce quote \x00" + b"x" * 5000]]}))
+
+    rounds.run_round(attempt.pk)
+
+    note = VerdictRow.objects.get().evidence[0]["note"]
+    assert note.startswith("n0nce quote \ufffd")
+    assert len(note) == rounds.TEXT_MAX
+
+
 # -- two workers -------------------------------------------------------------------------------------------
 
 

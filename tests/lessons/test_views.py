@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import User
-from lessons import rounds, selectors
+from lessons import rounds, selectors, services
 from lessons.models import Answer, LabVersion
 from tests import make
 from tests.lessons import rows
@@ -186,6 +187,20 @@ def test_a_verdict_reaches_the_panel_with_cause_reading_and_hint(
     assert "Has it run?" not in shown
     assert "Has it run?" in text(page, LAB + "tasks/run/hint/", now="1")
     assert attempt.verdicts.get().asked
+
+
+def test_a_lab_that_is_revised_meanwhile_is_finished_as_it_was_begun(
+    page: Client, ada: User, version: LabVersion, settings: Any
+) -> None:
+    rows.attempt(ada, version, rows.sandbox(ada))
+    lab = settings.LESSONS_CONTENT / "01-first/labs/one/lab.yaml"
+    lab.write_text(lab.read_text().replace("title: Run it", "title: Start it"))
+    services.load_course()
+    selectors.forget_course()
+
+    assert "Run it" in text(page, LAB)
+    ada.attempts.update(ended_at=timezone.now())
+    assert "Start it" in text(page, LAB)
 
 
 def test_a_panel_that_has_not_changed_is_not_sent_again(
