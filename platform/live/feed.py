@@ -23,6 +23,8 @@ from typing import Any, cast
 import orjson
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from live.frames import VIEWED_TOPICS, Lane
 from live.stream import Envelope, Output
@@ -112,8 +114,9 @@ class Past:
 
 
 def connect(url: str) -> Redis:
-    """A client whose calls give up after two seconds."""
-    return Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2, health_check_interval=0)
+    """A client whose calls give up after two seconds, and that tries once more when its connection died."""
+    once_more = Retry(NoBackoff(), 1)
+    return Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2, retry=once_more)
 
 
 class Feed:

@@ -61,7 +61,7 @@ class Browser:
     def _follow(self, frame: Frame) -> None:
         if frame["e"] != self.epoch or frame["s"] <= self.seq:
             return
-        if int(frame.get("from", frame["s"])) > self.seq + 1:
+        if frame["from" if "from" in frame else "s"] > self.seq + 1:
             ask = {"op": "resume", "epoch": self.epoch, "seq": self.seq}
             if ask not in self.sent:
                 self.sent.append(ask)

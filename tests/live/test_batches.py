@@ -12,7 +12,7 @@ import zstandard
 
 from live.wire import codecs
 from live.wire.batches import HEADER_BYTES, Batch, WireRecord, last_record, records, scan
-from live.wire.errors import CorruptAnswer, WireError
+from live.wire.errors import CorruptAnswer
 from live.wire.primitives import Reader, uvarint
 from tests.live import oracle
 
@@ -158,8 +158,8 @@ def test_three_thousand_damaged_answers_end_in_records_or_an_error_and_soon() ->
         try:
             for batch in scan(bytes(data)):
                 records(batch)
-        except (WireError, UnicodeDecodeError) as error:
-            assert isinstance(error, CorruptAnswer)
+        except CorruptAnswer:
+            pass
         worst = max(worst, time.process_time() - started)
     assert worst < 0.1
 

@@ -46,8 +46,7 @@ def as_sent(value: Any) -> Any:
 
 
 @given(offsets, offsets, offsets)
-def test_lag_is_never_negative_and_never_more_than_what_is_kept(start: int, more: int, committed: int) ->
-None:
+def test_lag_is_never_negative_nor_more_than_what_is_kept(start: int, more: int, committed: int) -> None:
     found = lag(start=start, end=start + more, committed=committed)
     assert found is not None
     assert 0 <= found <= more
@@ -115,14 +114,16 @@ def test_what_is_only_newly_seen_is_not_told_as_new() -> None:
 
 
 def test_a_topic_made_anew_is_told_as_deleted_and_created_and_its_records_go() -> None:
-    anew = replace(BASE, topics={"orders": replace(ORDERS, topic_id=b"b" * 16, partitions=(Partition(end=9),))})
+    other = replace(ORDERS, topic_id=b"b" * 16, partitions=(Partition(end=9),))
+    anew = replace(BASE, topics={"orders": other})
 
     assert told(BASE, anew) == ["Topic orders was deleted.", "Topic orders was created with 1 partition."]
     assert [value is None for _, value in deltas.patches(BASE, anew)] == [True, False]
 
 
 def test_a_new_partition_is_appended_and_told() -> None:
-    wider = replace(BASE, topics={"orders": replace(ORDERS, partitions=(*ORDERS.partitions, Partition(leader=1)))})
+    three = (*ORDERS.partitions, Partition(leader=1))
+    wider = replace(BASE, topics={"orders": replace(ORDERS, partitions=three)})
 
     assert told(BASE, wider) == ["Topic orders now has 3 partitions."]
     assert deltas.patches(BASE, wider) == [
@@ -151,8 +152,9 @@ def test_a_rebalance_is_told_as_who_came_who_went_and_who_reads_what() -> None:
 
 
 def test_a_group_set_back_is_told_as_a_rewind() -> None:
-    before = replace(BASE, groups={"audit": Group(kind="classic", state="Empty", committed={"orders": {0: 5}})})
-    after = replace(BASE, groups={"audit": Group(kind="classic", state="Empty", committed={"orders": {0: 2}})})
+    audit = Group(kind="classic", state="Empty", committed={"orders": {0: 5}})
+    before = replace(BASE, groups={"audit": audit})
+    after = replace(BASE, groups={"audit": replace(audit, committed={"orders": {0: 2}})})
 
     assert told(before, after) == ["audit was set back on orders-0, from offset 5 to 2."]
     assert told(after, before) == []
