@@ -81,7 +81,8 @@ class Keeper:
         os.set_blocking(waker, False)
         signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+        # From inside, process 1 gets only the signals it has a handler for: it is to have none that end it.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.poll.register(self.door.fileno(), select.POLLIN)
         self.poll.register(self.wake, select.POLLIN)
 
@@ -173,7 +174,7 @@ class Keeper:
         try:
             os.setsid()
             signal.set_wakeup_fd(-1)
-            for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ):
+            for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
                 signal.signal(number, signal.SIG_DFL)
             high = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, 100) for one in taken]
             for one, target in zip(high, request["targets"], strict=True):

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import shutil
 import signal
@@ -43,13 +44,14 @@ from sandboxes.backends.local.backend import LocalBackend
 ROOT = Path(__file__).resolve().parents[3]
 ORDINARY = 54321  # a user id nobody has
 _START = """
-import concurrent.futures.thread, encodings.idna, os, sys  # what is imported later, only root may read
+import concurrent.futures.thread, encodings.idna, json, os, sys  # what is imported later, only root may read
 from sandboxes.backends.local import host
 settings = host.from_installation()
+limits = host.Limits(**json.loads(sys.argv[2]))
 user = int(sys.argv[1])
 if user:
     os.setgroups([]); os.setgid(user); os.setuid(user)
-host.main(settings)
+host.main(settings, limits)
 """
 
 
@@ -57,7 +59,12 @@ class LocalHost:
     """One daemon with its directory. `restart` and `kill` are for tests of what outlives it."""
 
     def __init__(
-        self, directory: Path, *, user: int = 0, environment: Mapping[str, str] | None = None
+        self,
+        directory: Path,
+        *,
+        user: int = 0,
+        environment: Mapping[str, str] | None = None,
+        limits: Mapping[str, float] | None = None,
     ) -> None:
         self.directory, self.user = directory, user
         self.socket = directory / "run" / "host.sock"
@@ -65,6 +72,7 @@ class LocalHost:
         self.lock_file = directory / "site.lock"
         self.backend = LocalBackend(self.socket)
         self._environment = environment or {}
+        self._limits = json.dumps(dict(limits or {}))
         self._lock = -1
         self._process: subprocess.Popen[bytes] | None = None
         self.hold_lock()
@@ -101,7 +109,7 @@ class LocalHost:
         }
         with (self.directory / "host.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _START, str(self.user)],
+                [sys.executable, "-c", _START, str(self.user), self._limits],
                 cwd="/",
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -151,8 +159,6 @@ class LocalHost:
 
     def keeper_pid(self, sandbox_id: str) -> int:
         """Process 1 of a sandbox, as this machine numbers it; 0 when there is none."""
-        import json
-
         state = json.loads((self.sandboxes / sandbox_id / "state.json").read_text())
         pid: int = state["keeper_pid"]
         return pid
@@ -160,14 +166,21 @@ class LocalHost:
 
 @contextlib.contextmanager
 def running_host(
-    *, user: int = 0, environment: Mapping[str, str] | None = None, expect: Tier = Tier.STRONG
+    *,
+    user: int = 0,
+    environment: Mapping[str, str] | None = None,
+    limits: Mapping[str, float] | None = None,
+    expect: Tier = Tier.STRONG,
 ) -> Iterator[LocalHost]:
-    """A daemon that is answering; at the end every sandbox and directory of it is gone."""
+    """A daemon that is answering; at the end every sandbox and directory of it is gone.
+
+    limits: other values for fields of settings.Limits.
+    """
     directory = Path(tempfile.mkdtemp(prefix="mr-host-"))
     if user:
         directory.chmod(0o755)
         os.chown(directory, user, user)
-    host = LocalHost(directory, user=user, environment=environment)
+    host = LocalHost(directory, user=user, environment=environment, limits=limits)
     try:
         host.start_daemon()
         assert host.backend.tier() is expect, host.log
