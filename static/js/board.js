@@ -3,14 +3,14 @@
  * templates/lessons/_board.html, and nothing of sockets.
  */
 import { createLanes, drawMini, lanesHeight } from "./charts/lanes.js";
-import { createTwin, lanesTwin } from "./charts/twin.js";
+import { createTwin, lanesTwin, recordsTwin } from "./charts/twin.js";
 import { GROUP_HUES, flagIcon, h, num, plural, readTokens, say, still } from "./ink.js";
 import { visible } from "./keys.js";
 import { MOST_LANES, groupsOf, heldIn, laneRows, topicNames } from "./rows.js";
 import { groupLens } from "./lenses/group.js";
 import { lagLens } from "./lenses/lag.js";
 import { eventsLens } from "./lenses/events.js";
-import { recordsLens } from "./lenses/records.js";
+import { newest, recordsLens } from "./lenses/records.js";
 import { createTime } from "./time.js";
 import { pickRecords } from "./pick.js";
 
@@ -90,7 +90,9 @@ export function createBoard(root, { look, history, ink, letter }) {
     if (topic) {
       resize(rows.length);
       honest();
-      if (!$("[data-draw=lanes] .table").hidden) twin(lanesTwin(rows, topic, group?.id), t);
+      if (!$("[data-draw=lanes] .table").hidden) {
+        twin([lanesTwin(rows, topic, group?.id), recordsTwin(newest(scene.model.records[topic]))], t);
+      }
     }
     const lens = look.lens ?? (group ? "group" : "record");
     showLens(root, lens);

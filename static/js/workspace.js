@@ -209,6 +209,7 @@ export function createWorkspace(root, { stage }) {
   addEventListener("beforeunload", () => {
     if (shown && saves?.files.get(shown)?.state === "typed") saves.flush(shown);
   });
+  root.hidden = false;
   return { attach, changed, openFile, open };
 }
 

@@ -4,14 +4,15 @@ import { honesty } from "../../static/js/board.js";
 import { STEPS, step, windowOf } from "../../static/js/charts/heat.js";
 import { lanesHeight } from "../../static/js/charts/lanes.js";
 import { hexLines, readable } from "../../static/js/charts/record.js";
-import { heatTwin, lanesTwin, ownersTwin } from "../../static/js/charts/twin.js";
+import { newest } from "../../static/js/lenses/records.js";
+import { heatTwin, lanesTwin, ownersTwin, recordsTwin } from "../../static/js/charts/twin.js";
 import { plural, size, span } from "../../static/js/ink.js";
 import { sentence } from "../../static/js/lenses/lag.js";
 import { moved } from "../../static/js/pick.js";
 import { laneRows } from "../../static/js/rows.js";
 import { skyline } from "../../static/js/time.js";
 import { arranged, first, resolve } from "../../static/js/workspace.js";
-import { model } from "./scene.js";
+import { model, record } from "./scene.js";
 
 const rows = laneRows(model(), "orders", "audit");
 
@@ -117,4 +118,11 @@ test("the honesty line says what is counted, what is drawn and what can be read"
   assert.equal(honesty(model({ counts: { orders: { seen: 1_000, shown: 2 } } }), "orders"),
     "Every record is counted; contents came for 2 of 1,000.");
   assert.equal(honesty(model(), "nothing"), "No record yet.");
+});
+
+test("the newest records are told by their own time, over all partitions, and as text", () => {
+  const lanes = { 0: [record(0, 1, { ts: 5 }), record(0, 2, { ts: 9 })], 1: [record(1, 4, { ts: 7, k: null, v: "<b>" })] };
+  assert.deepEqual(newest(lanes).map(({ p, o }) => [p, o]), [[0, 2], [1, 4], [0, 1]]);
+  assert.deepEqual(newest(undefined), []);
+  assert.deepEqual(recordsTwin(newest(lanes))[1][1].slice(0, 3), ["P1 : 4", "none", "<b>"]);
 });

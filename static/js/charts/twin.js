@@ -3,8 +3,10 @@
  * more often than once a second, so that they can be read aloud.
  */
 import { clock, num, span, table } from "../ink.js";
+import { visible } from "../keys.js";
 
 const EVERY = 1_000;
+const NEWEST = 12;
 
 /** @param {import("../rows.js").LaneRow[]} rows */
 export function lanesTwin(rows, topic, group) {
@@ -19,6 +21,14 @@ export function lanesTwin(rows, topic, group) {
       row.committed === null ? "no commit yet" : num(row.committed),
       row.lag === null ? "unknown" : num(row.lag), row.behindMs === null ? "unknown" : span(row.behindMs),
     ]), `${topic}, read by ${group}`];
+}
+
+/** The newest records as the lanes have them: a lane is more than its numbers. */
+export function recordsTwin(records) {
+  const key = (record) => (record.k === null ? "none" : record.kb ? `binary ${record.k}` : visible(record.k));
+  const value = ({ v, vb }) => (v === null ? "null" : `${vb ? "binary " : ""}${visible(v.slice(0, 120))}`);
+  return [["place", "key", "value", "time"], records.slice(0, NEWEST).map((record) =>
+    [`P${record.p} : ${num(record.o)}`, key(record), value(record), clock(record.ts)]), "Newest records"];
 }
 
 export function ownersTwin(rows, spans, now) {
@@ -38,16 +48,16 @@ export function heatTwin(rows, samples) {
   }), "Records behind, as long as this page was open, ten minutes at most"];
 }
 
-/** Shows a twin in `box`, at most once a second and only when a word changed. */
+/** Shows tables in `box`, at most once a second and only when a word changed. */
 export function createTwin(box) {
   let shown = "";
-  let at = 0;
-  return (content, now) => {
+  let at = -EVERY;
+  return (tables, now) => {
     if (now - at < EVERY) return;
-    const words = JSON.stringify(content);
+    const words = JSON.stringify(tables);
     at = now;
     if (words === shown) return;
     shown = words;
-    box.replaceChildren(table(...content));
+    box.replaceChildren(...tables.map((content) => table(...content)));
   };
 }

@@ -31,7 +31,7 @@ export function groupLens(root, { history, look }) {
     const row = roomy() ? 27 : 21;
     canvas.style.height = `${ownersHeight(rows.length, row)}px`;
     if (canvas.offsetParent) drawOwners(canvas, { rows, spans, since: history.began, hue: group.hue, now, row });
-    if (!canvas.nextElementSibling.hidden) twin(ownersTwin(rows, spans, now), t);
+    if (!canvas.nextElementSibling.hidden) twin([ownersTwin(rows, spans, now)], t);
   };
 }
 

@@ -21,7 +21,7 @@ export function lagLens(root, { history }) {
     canvas.style.height = `${heatHeight(rows.length, row)}px`;
     const samples = history.lagOver(group.id, topic);
     if (canvas.offsetParent) drawHeat(canvas, { rows, samples, hue: group.hue, now, row });
-    if (!canvas.nextElementSibling.hidden) twin(heatTwin(rows, samples), t);
+    if (!canvas.nextElementSibling.hidden) twin([heatTwin(rows, samples)], t);
   };
 }
 
