@@ -41,12 +41,12 @@ def context(sandbox: Sandbox | None, *, now: datetime) -> dict[str, Any]:
     """Everything the panel's template shows; asks the database a fixed number of times."""
     if sandbox is None:
         measured = selectors.estimate("kafka-1")
-        return {"sandbox": None, "view": "none", "chip": ("none", "none"), "estimate": measured}
+        return {"sandbox": None, "view": "none", "chip": ("none", "not started"), "estimate": measured}
     shown: dict[str, Any] = {
         "sandbox": sandbox,
         "view": _VIEWS.get(sandbox.now, "none"),
         "chip": _CHIPS.get(sandbox.now, ("wait", sandbox.state)),
-        "passing": sandbox.now in PASSING or sandbox.now is State.DEGRADED,
+        "every_s": _every_s(sandbox.now),
         "left": minutes_left(sandbox, now),
         "tier": _tier(sandbox),
     }
@@ -72,10 +72,18 @@ def _progress(sandbox: Sandbox, view: str, now: datetime) -> dict[str, Any]:
         "elapsed_s": max(0, round((now - (sandbox.begun_at or sandbox.queued_at)).total_seconds())),
         "stages": selectors.stage_rows(sandbox),
     }
+    shown["late"] = shown["elapsed_s"] > shown["estimate"].p90_s + 1 and view == "starting"
     if view == "queue":
         place = placement.place_in_queue(sandbox)
         shown |= {"place": place, "ordinal": _ORDINALS.get(place, f"number {place}")}
     return shown
+
+
+def _every_s(state: State) -> int:
+    """How often a page that hears no events asks again, in seconds."""
+    if state in PASSING:
+        return 2
+    return 10 if state is State.DEGRADED else 60
 
 
 def minutes_left(sandbox: Sandbox, now: datetime) -> int | None:

@@ -185,6 +185,11 @@ class _Step:
         if seen.phase is Phase.STARTING and seen.stage and seen.stage != self.sandbox.stage:
             self.must(self.sandbox.enter_stage(seen.stage, token=self.lease.token))
 
+    def end_stages(self) -> None:
+        """Write down that the last stage is over, so that it can be measured too."""
+        if self.sandbox.stage:
+            self.must(self.sandbox.enter_stage("", token=self.lease.token))
+
     # -- writing -------------------------------------------------------------------------------------------
 
     def must(self, written: bool) -> None:
@@ -239,6 +244,7 @@ def _provisioning(step: _Step) -> None:
     step.follow_stage(seen)
     seen = step.poll(seen, _up_or_failed, step.backend.observe)
     if _is_up(seen):
+        step.end_stages()
         return step.move(State.WARM if step.sandbox.owner_id is None else State.BINDING)
     return _not_up_yet(step, seen, "start")
 

@@ -3,10 +3,11 @@
 import math
 import statistics
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.utils import timezone
+from django.utils.timesince import timesince
 
 from accounts.models import User
 from sandboxes import expiry, placement
@@ -49,8 +50,10 @@ class WhyAlive:
     """Why a sandbox is awake: when it was started, what last counted as use, when it goes to sleep."""
 
     started_at: datetime | None
+    started_ago: str
     last_source: str
     last_at: datetime | None
+    last_ago: str
     expires_at: datetime | None
     idle_minutes: int
     profile: str
@@ -104,20 +107,32 @@ def wait_s(sandbox: Sandbox) -> float:
 
 def stage_rows(sandbox: Sandbox) -> tuple[StageRow, ...]:
     """The stages of a start with what each took, or is expected to take."""
-    took: dict[str, float] = {}
     since = sandbox.begun_at or sandbox.state_since
-    for event in SandboxEvent.objects.filter(sandbox=sandbox, kind=SandboxEvent.STAGE, at__gte=since):
-        took[event.old] = event.took_s
-    names = list(STAGE_NAMES)
-    reached = names.index(sandbox.stage) if sandbox.stage in STAGE_NAMES else 0
+    ended = SandboxEvent.objects.filter(sandbox=sandbox, kind=SandboxEvent.STAGE, at__gte=since)
+    took, expected = dict(ended.values_list("old", "took_s")), _usual_stages()
     begun = sandbox.now in {State.PROVISIONING, State.BINDING, State.RESUMING}
-    rows = []
-    for index, name in enumerate(names):
-        mark = "" if not begun else "past" if index < reached else "now" if index == reached else ""
-        rows.append(
-            StageRow(name=STAGE_NAMES[name], mark=mark, took_s=took.get(name, ASSUMED_STAGES_S[name]))
+    reached = list(STAGE_NAMES).index(sandbox.stage) if sandbox.stage in STAGE_NAMES else 0
+    return tuple(
+        StageRow(
+            name=said, mark=_mark(index, reached) if begun else "", took_s=took.get(name, expected[name])
         )
-    return tuple(rows)
+        for index, (name, said) in enumerate(STAGE_NAMES.items())
+    )
+
+
+def _mark(index: int, reached: int) -> str:
+    return "past" if index < reached else "now" if index == reached else ""
+
+
+def _usual_stages() -> dict[str, float]:
+    """What each stage took in the middle of the last fifty, or is assumed to take before any was measured."""
+    stages = SandboxEvent.objects.filter(kind=SandboxEvent.STAGE, old__in=STAGE_NAMES).order_by("-pk")
+    measured: dict[str, list[float]] = {}
+    for name, took_s in stages.values_list("old", "took_s")[: SAMPLE * len(STAGE_NAMES)]:
+        measured.setdefault(name, []).append(took_s)
+    return ASSUMED_STAGES_S | {
+        name: statistics.median(took) for name, took in measured.items() if len(took) >= ENOUGH
+    }
 
 
 def active_faults(sandbox: Sandbox) -> tuple[FaultRecord, ...]:
@@ -125,12 +140,21 @@ def active_faults(sandbox: Sandbox) -> tuple[FaultRecord, ...]:
     return tuple(FaultRecord.objects.filter(sandbox=sandbox, undone_at=None))
 
 
+def _ago(then: datetime | None) -> str:
+    """How long ago, as a person would say it."""
+    if then is None or timezone.now() - then < timedelta(minutes=1):
+        return "just now"
+    return f"{timesince(then)} ago"
+
+
 def why_alive(sandbox: Sandbox) -> WhyAlive:
     """What the "why is it alive" page says."""
     return WhyAlive(
         started_at=sandbox.begun_at,
+        started_ago=_ago(sandbox.begun_at),
         last_source=_SOURCES.get(sandbox.last_activity_source, sandbox.last_activity_source),
         last_at=sandbox.last_activity_at,
+        last_ago=_ago(sandbox.last_activity_at),
         expires_at=sandbox.expires_at,
         idle_minutes=int(expiry.IDLE.total_seconds() // 60),
         profile=sandbox.profile,

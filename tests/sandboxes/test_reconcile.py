@@ -40,7 +40,7 @@ def test_a_slow_start_tells_its_stages(ada: User, use_backend: Use) -> None:
     sandbox = ready_sandbox(ada)
 
     stages = SandboxEvent.objects.filter(sandbox=sandbox, kind=SandboxEvent.STAGE)
-    assert [event.new for event in stages] == ["namespaces", "kafka", "probe"]
+    assert [event.new for event in stages] == ["namespaces", "kafka", "probe", ""]
 
 
 def test_ringing_again_changes_nothing(ada: User) -> None:

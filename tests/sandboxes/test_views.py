@@ -1,15 +1,17 @@
 """The panel in each state, and files and faults over HTTP; who may ask is in the permission matrix."""
 
 import json
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
-from sandboxes import limits, provisioning, services
+from sandboxes import limits, provisioning, reconcile, services
 from sandboxes.backends.base import Tier
 from sandboxes.lifecycle import LEAVING, State
 from sandboxes.models import FaultRecord, Sandbox
@@ -60,14 +62,21 @@ def test_start_answers_with_a_place_and_an_estimate(page: Client, ada: User) -> 
 def test_a_start_shows_its_stages(page: Client, ada: User, use_backend: Use) -> None:
     use_backend("NeverBackend")
     sandbox = services.request_sandbox(ada)
-    from sandboxes import reconcile
-
     reconcile.reconcile(sandbox.pk)
     panel = panel_of(page)
 
     assert 'class="st starting"' in panel
     assert '<li class="now"><i class="state wait" aria-hidden="true"></i><span>The broker</span>' in panel
     assert "Stop the start" in panel
+
+
+def test_a_start_that_takes_too_long_says_so(page: Client, ada: User, use_backend: Use) -> None:
+    use_backend("NeverBackend")
+    sandbox = services.request_sandbox(ada)
+    reconcile.reconcile(sandbox.pk)
+    Sandbox.objects.update(begun_at=timezone.now() - timedelta(seconds=20))
+
+    assert "It takes longer than usual" in panel_of(page)
 
 
 @pytest.mark.parametrize("state", State)
