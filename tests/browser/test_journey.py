@@ -19,7 +19,8 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 settings = dict(line.strip().split("=", 1) for line in open("../kafka.properties") if "=" in line)
-AdminClient(settings).create_topics([NewTopic("hello", num_partitions=3)])["hello"].exception(10)
+admin = AdminClient(settings)
+admin.create_topics([NewTopic("hello", num_partitions=3)])["hello"].exception(10)
 producer = Producer(settings)
 producer.produce("hello", key="ines", value="<b>first</b> record of mine")
 print("unanswered:", producer.flush(20))
