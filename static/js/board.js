@@ -9,7 +9,7 @@ import { visible } from "./keys.js";
 import { MOST_LANES, groupsOf, heldIn, laneRows, topicNames } from "./rows.js";
 import { groupLens } from "./lenses/group.js";
 import { lagLens } from "./lenses/lag.js";
-import { eventsLens } from "./lenses/events.js";
+import { createSpeaker, eventsLens } from "./lenses/events.js";
 import { newest, recordsLens } from "./lenses/records.js";
 import { createTime } from "./time.js";
 import { pickRecords } from "./pick.js";
@@ -27,6 +27,7 @@ export function createBoard(root, { look, history, ink, letter }) {
   const canvas = $("[data-draw=lanes] canvas");
   const lanes = createLanes(canvas);
   const twin = createTwin($("[data-draw=lanes] .table"));
+  const speak = createSpeaker($("#spoken"));
   const hues = new Map();
   const lenses = {
     group: groupLens($("#lens-group"), { history, look }), lag: lagLens($("#lens-lag"), { history }),
@@ -98,6 +99,7 @@ export function createBoard(root, { look, history, ink, letter }) {
     showLens(root, lens);
     lenses[lens]?.(scene, t);
     time.draw(scene);
+    speak(scene.model.events, t);
     const mini = document.querySelector("#mini");
     if (mini?.getClientRects().length) miniature(mini);
   }

@@ -26,7 +26,7 @@
  * @typedef {{lane: "records", e: string, s: number, t: number, topic: string, parts: Part[],
  *   records: KafkaRecord[]}} RecordsFrame
  * @typedef {{lane: "skip", e: string, s: number, t: number, from: number}} SkipFrame
- * @typedef {{lane: "lost", e?: string, from: number, to: number}} LostFrame
+ * @typedef {{lane: "lost", e?: string, t?: number, from: number, to: number}} LostFrame
  * @typedef {{lane: "ping", t: number}} PingFrame
  * @typedef {{lane: "control", kind: string, data: Record<string, unknown>}} ControlFrame
  * @typedef {HelloFrame|SnapFrame|StateFrame|EventsFrame|RecordsFrame|SkipFrame|LostFrame|PingFrame|

@@ -41,6 +41,7 @@ export function apply(model, frame) {
     case "state": return { ...frame.set.reduce(patched, model), t: frame.t };
     case "events": return withEvents(model, frame);
     case "records": return withRecords(model, frame);
+    case "lost": return withLoss(model, frame);
     default: return model;
   }
 }
@@ -106,6 +107,12 @@ function remove(node, step) {
 function withEvents(model, frame) {
   const fresh = frame.events.map((event) => ({ t: frame.t, ...event }));
   return { ...model, t: frame.t, events: [...model.events, ...fresh].slice(-KEEP_EVENTS) };
+}
+
+/** What was missed for good is said where everything else that happened is. */
+function withLoss(model, { t = model.t, from, to }) {
+  const sentence = `${to - from + 1} frames were missed for good; the picture starts anew from here.`;
+  return { ...model, events: [...model.events, { kind: "gap", t, sentence }].slice(-KEEP_EVENTS) };
 }
 
 function withRecords(model, { t, topic, parts, records }) {

@@ -94,6 +94,11 @@ test("removing below something that is not there changes nothing", () => {
   assert.deepEqual(Object.keys(model.groups), []);
 });
 
+test("what was missed for good is told among the events", () => {
+  const { model } = play(fixture("lost").frames);
+  assert.match(model.events.at(-1).sentence, /^896 frames were missed for good/);
+});
+
 test("names like constructor and __proto__ are names like any other", () => {
   const frames = ["__proto__", "constructor"].map((name, i) => decode(JSON.stringify({
     lane: "state", e: "1", s: i, t: i,
