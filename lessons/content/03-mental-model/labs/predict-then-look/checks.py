@@ -71,6 +71,15 @@ def keys(view: SandboxView, attempt: AttemptFacts) -> Verdict:
             evidence=_rows(records, "key shared by several tasks"),
             look="keys",
         )
+    other = [record for record in records if record.key_text != record.fields().get("task_id")]
+    if other:
+        return Fail(
+            "KEY_DIFFERS",
+            f"{len(other)} of {COUNT} keys are not the task id itself, so another program's events about the "
+            "same task would go elsewhere.",
+            evidence=_rows(other, "differs from the task_id in its value"),
+            look="keys",
+        )
     split = {key: found for key, found in by_key.items() if len(found) > 1}
     if split or topic is None or len(topic.partitions) != PARTITIONS:
         return Fail(

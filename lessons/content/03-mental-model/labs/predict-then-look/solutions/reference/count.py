@@ -6,7 +6,7 @@ from pathlib import Path
 from confluent_kafka import Consumer, TopicPartition
 from sandbox import cluster
 
-reader = Consumer(cluster() | {"group.id": "count", "enable.auto.commit": False})
+reader = Consumer(cluster() | {"group.id": "count"})
 counts = {}
 for number in range(3):
     low, high = reader.get_watermark_offsets(TopicPartition("mm-tasks", number), timeout=10)
