@@ -25,6 +25,7 @@ class Ledger:
     path: Path
     labs: dict[str, dict[str, Any]] = field(default_factory=dict)
     prose: dict[str, dict[str, Any]] = field(default_factory=dict)
+    changed: set[str] = field(default_factory=set)
 
     def proves(self, folder: LabFolder) -> bool:
         return bool(self.labs.get(folder.lab.id, {}).get("content") == folder.digest)
@@ -39,20 +40,28 @@ class Ledger:
         if before.get("content") == folder.digest and "mutants" in before:
             entry["mutants"] = before["mutants"]
         self.labs[folder.lab.id] = entry
+        self.changed.add(folder.lab.id)
 
     def prove_mutants(self, folder: LabFolder, caught: int, made: int) -> None:
         entry = self.labs.setdefault(folder.lab.id, {})
         if entry.get("content") == folder.digest:
             entry["mutants"] = f"{caught} of {made} caught"
+            self.changed.add(folder.lab.id)
 
     def prove_prose(self, lesson: Lesson, today: date) -> None:
-        runs = len(lesson.page.runs)
         self.prose[lesson.front.id] = {
-            "content": prose_digest(lesson), "proven": today.isoformat(), "programs": runs,
-        }  # fmt: skip
+            "content": prose_digest(lesson),
+            "proven": today.isoformat(),
+            "programs": len(lesson.page.runs),
+        }
+        self.changed.add(lesson.front.id)
 
     def save(self) -> None:
-        data = {"labs": dict(sorted(self.labs.items())), "prose": dict(sorted(self.prose.items()))}
+        """Write what this run proved over what the file says now: another run may have written meanwhile."""
+        now = read_ledger(self.path.parent)
+        labs = now.labs | {name: entry for name, entry in self.labs.items() if name in self.changed}
+        prose = now.prose | {name: entry for name, entry in self.prose.items() if name in self.changed}
+        data = {"labs": dict(sorted(labs.items())), "prose": dict(sorted(prose.items()))}
         self.path.write_text(_HEAD + yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
 
 

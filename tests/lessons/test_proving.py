@@ -85,6 +85,19 @@ def test_a_lab_is_proven_until_its_content_changes(tmp_path: Path) -> None:
     assert unproven(read_course(tmp_path), read_ledger(tmp_path)) == ["1.1"]
 
 
+def test_two_runs_at_once_keep_each_others_proofs(tmp_path: Path) -> None:
+    read = course(tmp_path)
+    mine, theirs = read_ledger(tmp_path), read_ledger(tmp_path)
+    mine.prove(read.lessons[0].labs[0], 14, date(2026, 3, 4))
+    theirs.prove_prose(read.lessons[0], date(2026, 3, 4))
+
+    mine.save()
+    theirs.save()
+
+    after = read_ledger(tmp_path)
+    assert (list(after.labs), list(after.prose)) == (["1.1"], ["first"])
+
+
 def test_what_the_mutants_came_to_is_kept_while_the_content_is(tmp_path: Path) -> None:
     folder = lab(tmp_path)
     ledger = read_ledger(tmp_path)

@@ -64,8 +64,7 @@ class Command(BaseCommand):
                 findings += found
                 if all(finding.held for finding in found):
                     ledger.prove_prose(lesson, today)
-        if not options["no_ledger"] and not options["only"]:
-            ledger.save()
+        self._save(ledger, options)
         failed = [finding for finding in findings if not finding.held]
         self.stdout.write(f"\n{len(findings) - len(failed)} of {len(findings)} gates held.")
         if failed:
@@ -93,7 +92,12 @@ class Command(BaseCommand):
             found += mine
             if all(finding.held for finding in mine) and not options["only"]:
                 ledger.prove(folder, len(mine), datetime.now(UTC).date())
+                self._save(ledger, options)
         return found
+
+    def _save(self, ledger: Ledger, options: dict[str, Any]) -> None:
+        if not options["no_ledger"] and not options["only"]:
+            ledger.save()
 
     def _tell(self, finding: Finding) -> Finding:
         mark = "held  " if finding.held else "FAILED"
