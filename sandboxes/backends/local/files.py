@@ -15,6 +15,7 @@ import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from sandboxes.backends.base import (
     FILE_BYTES,
@@ -210,8 +211,15 @@ def _opened(descriptor: int) -> Iterator[int]:
         os.close(descriptor)
 
 
-def usage(root: Path, *, most_bytes: int, most_files: int) -> tuple[int, int]:
-    """Bytes on disk and files below a folder; stops counting once either is over its limit."""
+class Usage(NamedTuple):
+    """Bytes on disk, and files and folders."""
+
+    size: int
+    files: int
+
+
+def usage(root: Path, *, most: Usage) -> Usage:
+    """What is below a folder; stops counting once it is more than `most` in either way."""
     size = files = 0
     folders = [str(root)]
     while folders:
@@ -219,8 +227,8 @@ def usage(root: Path, *, most_bytes: int, most_files: int) -> tuple[int, int]:
             for entry in entries:
                 seen = entry.stat(follow_symlinks=False)
                 size, files = size + seen.st_blocks * 512, files + 1
-                if size > most_bytes or files > most_files:
-                    return size, files
+                if size > most.size or files > most.files:
+                    return Usage(size, files)
                 if stat.S_ISDIR(seen.st_mode):
                     folders.append(entry.path)
-    return size, files
+    return Usage(size, files)

@@ -34,6 +34,7 @@ from sandboxes.backends.local.wire import Json
 logger = logging.getLogger("sandboxes.host")
 
 _DISK_LOOK_S = 5.0
+_DATA_FILES = 100_000
 _ID_CHARS = 32
 Handler = Callable[[Json], Awaitable[Any]]
 
@@ -160,10 +161,9 @@ class Host:
             await asyncio.sleep(_DISK_LOOK_S)
             for one in list(self._sandboxes.values()):
                 if one.is_running() and not one.record.frozen:
-                    size, _ = await asyncio.to_thread(
-                        files.usage, one.home.data, most_bytes=limits.data_bytes, most_files=1 << 30
-                    )
-                    if size > limits.data_bytes:
+                    most = files.Usage(limits.data_bytes, _DATA_FILES)
+                    now = await asyncio.to_thread(files.usage, one.home.data, most=most)
+                    if now.size > most.size or now.files > most.files:
                         await one.disk_full()
 
     # Requests

@@ -17,7 +17,7 @@ Answers carry the request's "id". Unasked, it says {"event": "exit", "name", "st
 """
 
 # pathlib and contextlib would be memory in every sandbox.
-# ruff: noqa: PTH123, PTH208, SIM105, SLF001
+# ruff: noqa: PTH101, PTH106, PTH108, PTH123, PTH208, SIM105, SLF001
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ SOCKET_PATH = "/run/k/keeper.sock"
 PACKET = 131072
 LOOK_S = 1.0  # how often the lock is looked at
 MEMORY_LOOK_S = 0.05
+SCRATCH = "/scratch"  # memory files of all guests; its size is bounded by the kernel, their number by us
+SCRATCH_FILES = 10000
 PAGE = os.sysconf("SC_PAGE_SIZE")
 FLOCK = "hhqqi4x"  # struct flock of 64-bit Linux
 ASK_LOCK = struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
@@ -95,6 +97,7 @@ class Keeper:
                 self.attend(descriptor)
             if limited:
                 self.look_at_memory()
+                self.look_at_scratch()
             if time.monotonic() - looked >= LOOK_S:
                 looked = time.monotonic()
                 self.look_at_lock(looked)
@@ -236,7 +239,15 @@ class Keeper:
                 return
             child = self.children.pop(pid, None)
             if child:
+                if child.guest and not any(other.guest for other in self.children.values()):
+                    self.tidy()
                 self.tell({"event": "exit", "name": child.name, "status": status, "reason": child.reason})
+
+    def tidy(self) -> None:
+        try:
+            empty(SCRATCH)
+        except OSError:
+            os.chdir("/")  # a dying guest was faster; the next end of a program does it again
 
     def tell(self, event: Message) -> None:
         for descriptor, host in list(self.hosts.items()):
@@ -263,6 +274,15 @@ class Keeper:
             if child.rss and sum(map(rss_of, self.family(child.pid))) > child.rss:
                 child.reason = "memory"
                 self.send_signal(child.pid, signal.SIGKILL)
+
+    def look_at_scratch(self) -> None:
+        """An empty file in memory costs a kilobyte that no size limit counts."""
+        seen = os.statvfs(SCRATCH)
+        if seen.f_files - seen.f_ffree > SCRATCH_FILES:
+            for child in list(self.children.values()):
+                if child.guest:
+                    child.reason = child.reason or "disk"
+                    self.send_signal(child.pid, signal.SIGKILL)
 
     def look_at_lock(self, now: float) -> None:
         """Leave when nobody has held the site's lock for the grace time."""
@@ -297,6 +317,45 @@ def rss_of(pid: int) -> int:
             return int(statm.read().split()[1]) * PAGE
     except OSError:
         return 0
+
+
+def empty(scratch: str) -> None:
+    """Remove all below the two folders in it, step by step: a tree may be deeper than any path is long."""
+    for top in ("tmp", "shm"):
+        depth = 0
+        os.chdir(f"{scratch}/{top}")
+        while True:
+            below = remove_entries()
+            if below:
+                enter(below)
+                depth += 1
+            elif depth:
+                os.chdir("..")
+                depth -= 1
+            else:
+                break
+    os.chdir("/")
+
+
+def enter(folder: str) -> None:
+    """Go into a folder whatever its rights, but never through a link that took its place."""
+    descriptor = os.open(folder, os.O_PATH | os.O_NOFOLLOW | os.O_DIRECTORY)
+    os.chmod(f"/proc/self/fd/{descriptor}", 0o700)
+    os.fchdir(descriptor)
+    os.close(descriptor)
+
+
+def remove_entries() -> str:
+    """Remove what can be from the working folder; the name of one folder that has to be emptied first."""
+    for name in os.listdir("."):
+        try:
+            os.unlink(name)
+        except OSError:
+            try:
+                os.rmdir(name)
+            except OSError:
+                return name
+    return ""
 
 
 def main() -> None:

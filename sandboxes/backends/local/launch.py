@@ -22,7 +22,10 @@ def set_limits(text: str) -> None:
     """Set soft and hard limits alike, so that nothing inside can raise them."""
     for pair in text.split(","):
         name, value = pair.split("=")
-        resource.setrlimit(getattr(resource, "RLIMIT_" + name.upper()), (int(value), int(value)))
+        soft = hard = int(value)
+        if name == "cpu":
+            hard += 1  # SIGXCPU first, so that one can tell why it ended
+        resource.setrlimit(getattr(resource, "RLIMIT_" + name.upper()), (soft, hard))
 
 
 def become(program: list[str]) -> None:

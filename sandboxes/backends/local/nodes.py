@@ -161,4 +161,5 @@ def broker_view(parts: Parts, limits: Limits, node: Node) -> Inner:
         ),
         own_pids=False,
         control=False,
+        scratch=False,
     )

@@ -28,6 +28,8 @@ from sandboxes.backends.local.settings import Limits
 _CHUNK = 65536
 _PAUSE_S = 0.015  # between two reads of one program's output: at most ~65 events a second
 _LOOK_S = 0.5
+_REST = 5  # looking takes at most a sixth of a core, however many files there are
+_COUNTED_BYTES, _COUNTED_FILES = 1 << 40, 1_000_000
 ARGUMENTS_MAX = 20
 ARGUMENT_CHARS = 500
 
@@ -132,10 +134,6 @@ class Programs:
             raise WorkspaceError("These arguments are too long. Shorten them and run it again.")
         if len(self._running) >= PROGRAMS_MAX:
             raise WorkspaceError(f"{PROGRAMS_MAX} programs are running. Stop one, then run this one again.")
-        limits = self._limits
-        size, count = files.usage(self._home.work, most_bytes=limits.work_bytes, most_files=limits.work_files)
-        if size > limits.work_bytes or count > limits.work_files:
-            raise WorkspaceError("Your files take up all the room there is. Delete some, then run it again.")
 
     def _inner(self, path: str, args: tuple[str, ...]) -> Inner:
         file = PurePosixPath(INSIDE_WORK) / path
@@ -167,6 +165,7 @@ class Programs:
             command=(self._parts.interpreter.inside, file.name, *args),
             own_pids=True,
             control=True,
+            scratch=True,
         )
 
     def _output_of(self, program_id: str) -> Callable[[str], None]:
@@ -174,23 +173,31 @@ class Programs:
 
     async def _watch(self, one: _Running) -> None:
         """Hold the limits only the host can see; and SIGKILL what did not heed SIGTERM."""
+        room = await asyncio.to_thread(self._room)
         limits = self._limits
+        pause_s = _LOOK_S
         while True:
-            await asyncio.sleep(0.1 if one.asked_at or one.over_limit else _LOOK_S)
-            now = time.monotonic()
+            await asyncio.sleep(0.1 if one.asked_at or one.over_limit else pause_s)
+            began = time.monotonic()
             if one.over_limit:
                 await self.kill(one.program_id, "output")
-            elif one.asked_at and now - one.asked_at > limits.program_stop_s:
+            elif one.asked_at and began - one.asked_at > limits.program_stop_s:
                 await self.kill(one.program_id)
-            elif now - one.started > limits.program_wall_s:
+            elif began - one.started > limits.program_wall_s:
                 await self.kill(one.program_id, "time")
-            elif await asyncio.to_thread(self._is_full):
+            elif await asyncio.to_thread(self._is_over, room):
                 await self.kill(one.program_id, "disk")
+            pause_s = max(_LOOK_S, _REST * (time.monotonic() - began))
 
-    def _is_full(self) -> bool:
+    def _room(self) -> files.Usage:
+        """What the workspace may hold: its limit, or what it holds now, so that a program can tidy it up."""
         limits = self._limits
-        size, count = files.usage(self._home.work, most_bytes=limits.work_bytes, most_files=limits.work_files)
-        return size > limits.work_bytes or count > limits.work_files
+        now = files.usage(self._home.work, most=files.Usage(_COUNTED_BYTES, _COUNTED_FILES))
+        return files.Usage(max(limits.work_bytes, now.size), max(limits.work_files, now.files))
+
+    def _is_over(self, room: files.Usage) -> bool:
+        now = files.usage(self._home.work, most=room)
+        return now.size > room.size or now.files > room.files
 
     def _finish(self, one: _Running, last_words: str) -> None:
         self._running.pop(one.program_id, None)

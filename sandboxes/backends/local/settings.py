@@ -38,7 +38,7 @@ class Limits:
     program_data: int = 256 * MIB
     program_rss: int = 320 * MIB
     program_file: int = 16 * MIB
-    program_files: int = 256
+    program_files: int = 128
     program_cpu_s: int = 600
     program_wall_s: float = 2 * 60 * 60
     program_output: int = 2 * MIB

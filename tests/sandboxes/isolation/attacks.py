@@ -140,7 +140,7 @@ WRITES = (
     Attack("replace the launcher", "import os\nos.rename('/opt/plat/launch.py', '/tmp/x')\ngot = True"),
     Attack("make the root writable", "import os\nos.chmod('/', 0o777)\nopen('/x', 'w')\ngot = True"),
     Attack("fill /tmp beyond its size", "open('/tmp/x', 'wb').write(bytes(40_000_000))\ngot = True"),
-    Attack("fill /dev/shm beyond its size", "open('/dev/shm/x', 'wb').write(bytes(2_000_000))\ngot = True"),
+    Attack("fill /dev/shm beyond its size", "open('/dev/shm/x', 'wb').write(bytes(40_000_000))\ngot = True"),
     Attack(
         "make a device",
         "import os, stat\nos.mknod('/tmp/d', stat.S_IFBLK | 0o600, os.makedev(254, 0))\ngot = True",
