@@ -131,6 +131,11 @@ class CountingBackend(MemoryBackend):
         return self.observe(sandbox_id)
 
 
+def PatientBackend() -> MemoryBackend:  # noqa: N802
+    """Takes four seconds to start, in a file that outlives its processes."""
+    return MemoryBackend(pace_s={"kafka": 4.0}, store=_default_store())
+
+
 class CrashingBackend:
     """Ends its process, as kill -9 does, before or after the n-th call since it was armed.
 

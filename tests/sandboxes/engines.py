@@ -59,6 +59,19 @@ class Site:
         assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return json.loads(done.stdout.splitlines()[-1])
 
+    @contextmanager
+    def running(self, *command: str) -> Iterator["subprocess.Popen[bytes]"]:
+        """A Python process of this installation that runs until the block ends."""
+        with (self.directory / "process.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, *command], cwd=ROOT, env=self._environment({}), stdout=log, stderr=log
+            )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(30)
+
 
 @contextmanager
 def sqlite_site(*, like: Site | None = None, **environment: str) -> Iterator[Site]:

@@ -6,6 +6,8 @@
     python -m tests.sandboxes.worker wish <start|stop|resume|delete>      do it, and ring until it has settled
     python -m tests.sandboxes.worker recover <seconds>                    sweep and ring until all has settled
     python -m tests.sandboxes.worker races <threads>                      every race between threads
+    python -m tests.sandboxes.worker press <start|delete|look> <state> <seconds>    press, then only look on
+    python -m tests.sandboxes.worker check                                the invariants
     python -m tests.sandboxes.worker storm <user> <seconds> <seed>        press everything at random
 
 A crash (tests.sandboxes.doubles.CrashingBackend) is armed only once the wish has been written.
@@ -90,6 +92,28 @@ def recover(seconds: str) -> dict[str, Any]:
     sweep_and_settle(seconds=60)
     invariants.check()
     return {"took_s": took_s, "state": Sandbox.objects.latest("created_at").state}
+
+
+# -- looking on --------------------------------------------------------------------------------------------
+
+
+def press(name: str, wait_for: str, seconds: str) -> dict[str, Any]:
+    """Press a button as a page does, and look until the sandbox is in a state; do no work here."""
+    user, began = _user("ada"), time.monotonic()
+    if name == "start":
+        services.request_sandbox(user)
+    elif name == "delete":
+        press_delete(user)
+    answered_s = time.monotonic() - began
+    while not Sandbox.objects.filter(owner=user, state=wait_for).exists():
+        assert time.monotonic() - began < float(seconds), list(Sandbox.objects.all())
+        time.sleep(0.01)
+    return {"answered_s": answered_s, "took_s": time.monotonic() - began}
+
+
+def check() -> str:
+    invariants.check()
+    return "all right"
 
 
 # -- races -------------------------------------------------------------------------------------------------
@@ -233,6 +257,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "recover": recover,
     "races": races,
     "storm": storm,
+    "press": press,
+    "check": check,
 }
 
 if __name__ == "__main__":
