@@ -31,6 +31,7 @@ RATIO = 5
 TOO_FAST_ALONE = 0.05  # seconds: a thousand round trips in less than this would be 50 microseconds each
 SAMPLE = 200
 REPEATS = 2_000
+QUEUE = 1_000  # what outage.py can have on its way at most, so what a retry can repeat at most
 QUEUE_FULL = -184  # librdkafka's code for a full queue, KafkaError._QUEUE_FULL
 
 Line = Sequence[int] | None
@@ -67,6 +68,9 @@ def race(view: SandboxView, attempt: AttemptFacts) -> Verdict:
                 evidence=rows,
                 look="styles",
             )
+    for topic in SENT:
+        if _repeats(logs[topic]):
+            return _sent_twice(topic, logs[topic], rows)
     return Pass("All three styles stored what they say they sent.", evidence=rows)
 
 
@@ -194,10 +198,27 @@ def _account(lines: Sequence[Line], log: Log, stop: FaultView, seed: int) -> Ver
             evidence=rows,
             look="receipt",
         )
-    twice = sum(len(records) - 1 for records in log.values())
+    twice = _repeats(log)
+    if twice > QUEUE:
+        return _sent_twice(OUTAGE, log, rows)
     note = f" {twice:,} are in the log twice: lesson 6 is about them." if twice else ""
     return Pass(
         f"{delivered:,} stored, {OUTAGE_COUNT - delivered:,} failed, none unreported.{note}", evidence=rows
+    )
+
+
+def _repeats(log: Log) -> int:
+    """How many records are there a second time or more."""
+    return sum(len(records) - 1 for records in log.values())
+
+
+def _sent_twice(topic: str, log: Log, rows: Sequence[Evidence]) -> Verdict:
+    return Fail(
+        "SENT_TWICE",
+        f"{_repeats(log):,} records of {topic} are in the log a second time, more than the client's own "
+        "retries can explain.",
+        evidence=rows,
+        look="full",
     )
 
 
