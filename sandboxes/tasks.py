@@ -18,8 +18,6 @@ from sandboxes.models import FaultRecord
 
 logger = logging.getLogger(__name__)
 
-BEAT = {"sweep-sandboxes": {"task": "sandboxes.tasks.sweep", "schedule": 10.0, "options": {"expires": 10}}}
-
 
 @shared_task(name="sandboxes.tasks.ring", ignore_result=True)
 def ring(sandbox_id: str) -> str:

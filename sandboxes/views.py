@@ -21,7 +21,7 @@ from sandboxes.backends.base import (
     FileMissing,
     FileRefused,
 )
-from sandboxes.errors import SandboxError
+from sandboxes.errors import SandboxError, TooOften
 from sandboxes.models import Sandbox
 
 FAULT_S = 20
@@ -39,19 +39,13 @@ def panel(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @signed_in
-@limited(limits.START)
 def start(request: HttpRequest) -> HttpResponse:
     """Ask for a sandbox; pressing again, or in a second tab, asks for the same one."""
-    try:
-        services.request_sandbox(student_of(request))
-    except (SandboxError, BackendError) as error:
-        return _after(request, error.sentence)
-    return _after(request, "")
+    return _do(request, lambda: services.request_sandbox(student_of(request)))
 
 
 @require_POST
 @signed_in
-@limited(limits.START)
 def stop(request: HttpRequest) -> HttpResponse:
     """Put it to sleep, or cancel its start."""
     return _ask(request, services.stop_sandbox)
@@ -59,7 +53,6 @@ def stop(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @signed_in
-@limited(limits.START)
 def resume(request: HttpRequest) -> HttpResponse:
     """Wake it."""
     return _ask(request, services.resume)
@@ -67,7 +60,6 @@ def resume(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @signed_in
-@limited(limits.START)
 def delete(request: HttpRequest) -> HttpResponse:
     """Remove it with everything in it."""
     return _ask(request, services.delete_sandbox)
@@ -75,7 +67,6 @@ def delete(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @signed_in
-@limited(limits.START)
 def start_over(request: HttpRequest) -> HttpResponse:
     """Replace it by an empty one."""
     return _ask(request, services.start_over)
@@ -83,7 +74,6 @@ def start_over(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @signed_in
-@limited(limits.START)
 def extend(request: HttpRequest) -> HttpResponse:
     """Start the idle clock again."""
     return _ask(request, services.extend)
@@ -182,25 +172,35 @@ def _remove(sandbox: Sandbox, path: str) -> HttpResponse:
 
 
 def _ask(request: HttpRequest, wish: Callable[[Sandbox], object]) -> HttpResponse:
-    """Do what was asked and show the panel as it is then; a refusal becomes a sentence on the panel.
+    """Ask something of the sandbox that is there; asking one that is gone already is no mistake."""
 
-    Asking something of a sandbox that is gone already is no mistake: the panel shows that it is gone.
-    """
-    sentence = ""
-    try:
+    def ask() -> None:
         sandbox = selectors.live_sandbox(student_of(request))
         if sandbox is not None:
             wish(sandbox)
+
+    return _do(request, ask)
+
+
+def _do(request: HttpRequest, act: Callable[[], object]) -> HttpResponse:
+    """Do what was asked and show how it is then: the panel for htmx, the page it came from for a plain form.
+
+    A refusal is a sentence on the panel.
+    """
+    sentence, status = "", 200
+    try:
+        limits.spend(limits.START, student_of(request).pk)
+        act()
+    except TooOften as error:
+        sentence, status = error.sentence, 429
     except (SandboxError, BackendError) as error:
         sentence = error.sentence
-    return _after(request, sentence)
-
-
-def _after(request: HttpRequest, sentence: str) -> HttpResponse:
-    """The panel for htmx; for a plain form, the page it was sent from."""
-    if not request.headers.get("HX-Request"):
-        return redirect(request.headers.get("Referer") or "/") if _is_local(request) else redirect("/")
-    return _panel(request, sentence=sentence)
+    if status == 200 and not request.headers.get("HX-Request"):
+        return redirect(request.headers["Referer"] if _is_local(request) else "/")
+    response = _panel(request, sentence=sentence, status=status)
+    if status == 429:
+        response["Retry-After"] = str(limits.START.window_s)
+    return response
 
 
 def _is_local(request: HttpRequest) -> bool:
@@ -209,10 +209,10 @@ def _is_local(request: HttpRequest) -> bool:
     return request.headers.get("Referer", "").startswith(origin)
 
 
-def _panel(request: HttpRequest, *, sentence: str = "") -> HttpResponse:
+def _panel(request: HttpRequest, *, sentence: str = "", status: int = 200) -> HttpResponse:
     sandbox = selectors.live_sandbox(student_of(request))
     context = panels.context(sandbox, now=timezone.now()) | {"refused": sentence}
-    response = render(request, "sandboxes/panel.html", context)
+    response = render(request, "sandboxes/panel.html", context, status=status)
     # A fragment belongs to the page as it is now, never to one that comes back from the cache.
     response["Cache-Control"] = "no-store"
     return response

@@ -299,11 +299,25 @@ def test_an_unknown_fault_is_refused(page: Client, ada: User) -> None:
     assert page.post("/sandbox/faults/earthquake/", "{}", content_type="application/json").status_code == 404
 
 
+def test_hammering_save_is_answered_with_when_to_come_back(
+    page: Client, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready_sandbox(ada)
+    monkeypatch.setattr(limits, "_count", lambda key, window_s: limits.SAVE.times + 1)
+
+    answer = put(page, "x")
+
+    assert answer.status_code == 429
+    assert 1 <= int(answer["Retry-After"]) <= limits.SAVE.window_s + 1
+    assert "save a file" in answer.json()["sentence"]
+
+
 def test_hammering_start_is_answered_with_when_to_come_back(page: Client) -> None:
     answers = [page.post("/sandbox/start/", headers=HTMX) for _ in range(limits.START.times + 1)]
 
     assert [answer.status_code for answer in answers[:-1]] == [200] * limits.START.times
     assert answers[-1].status_code == 429
     assert 1 <= int(answers[-1]["Retry-After"]) <= limits.START.window_s + 1
-    assert "Try again in" in answers[-1].json()["sentence"]
+    assert "Try again in" in answers[-1].content.decode()
+    assert 'id="sandbox-panel"' in answers[-1].content.decode()
     assert Sandbox.objects.count() == 1
