@@ -39,6 +39,13 @@ _PASSING = {
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.REQUEST_TIMED_OUT,
 }
+# A client that knew a topic before it was deleted and made anew; only a new client forgets.
+_STALE = {
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.UNKNOWN_TOPIC_ID,
+    KafkaError.INCONSISTENT_TOPIC_ID,
+}
 ABSENT = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}  # noqa: SLF001
 
 
@@ -81,7 +88,9 @@ def patiently(call: Callable[[], Result], *, patience_s: float = PATIENCE_S) -> 
             return call()
         except KafkaException as error:
             code = error.args[0].code() if error.args and isinstance(error.args[0], KafkaError) else None
-            if code not in _PASSING:
+            if code in _STALE:
+                _admin.cache_clear()
+            elif code not in _PASSING:
                 raise
             if time.monotonic() > deadline:
                 raise ViewUnavailable(str(error.args[0])) from error

@@ -104,6 +104,16 @@ def test_a_topic_made_anew_is_read_from_its_start(here: Here) -> None:
     assert [record.text for record in here.view().records(topic, since=horizon)] == ["d"]
 
 
+def test_a_client_that_knew_the_old_topic_reads_the_new_one(here: Here) -> None:
+    topic = here.topic(3)
+    for round_ in range(5):
+        here.send(topic, *(["x"] * (round_ + 1)))
+        assert len(here.view().records(topic)) == round_ + 1
+        stagehand.remove_topics(here.endpoint, [topic])
+        stagehand.ensure_topics(here.endpoint, [TopicWish(name=topic, partitions=3)])
+        assert stagehand.log_ends(here.endpoint, [topic]) == {topic: (0, 0, 0)}
+
+
 def test_an_open_transaction_is_seen_by_one_isolation_and_not_by_the_other(here: Here) -> None:
     topic = here.topic()
     producer = Producer({**here.endpoint.client_config(), "transactional.id": f"tx-{uuid4().hex[:6]}"})
