@@ -187,19 +187,19 @@ def _do(request: HttpRequest, act: Callable[[], object]) -> HttpResponse:
 
     A refusal is a sentence on the panel.
     """
-    sentence, status = "", 200
+    sentence, status, wait_s = "", 200, 0
     try:
         limits.spend(limits.START, student_of(request).pk)
         act()
     except TooOften as error:
-        sentence, status = error.sentence, 429
+        sentence, status, wait_s = error.sentence, 429, error.retry_after_s
     except (SandboxError, BackendError) as error:
         sentence = error.sentence
     if status == 200 and not request.headers.get("HX-Request"):
         return redirect(request.headers["Referer"] if _is_local(request) else "/")
     response = _panel(request, sentence=sentence, status=status)
     if status == 429:
-        response["Retry-After"] = str(limits.START.window_s)
+        response["Retry-After"] = str(wait_s)
     return response
 
 
