@@ -10,18 +10,27 @@ INTERVAL_S = 0.040
 
 
 class Pacer:
-    """Calls `flush` soon after `touch`: at once after a quiet time, else when 40 ms since the last have
-    passed.
+    """Calls `flush` soon after `touch`: at once after a quiet time, else 40 ms after the last.
+
+    Nothing is flushed before `open`.
     """
 
     def __init__(self, flush: Callable[[], Awaitable[None]]) -> None:
         self._flush = flush
         self._touched = asyncio.Event()
+        self._opened = asyncio.Event()
+
+    def open(self) -> None:
+        """Begin, with what there is now."""
+        if not self._opened.is_set():
+            self._opened.set()
+            self._touched.set()
 
     def touch(self) -> None:
         self._touched.set()
 
     async def run(self) -> None:
+        await self._opened.wait()
         last = 0.0
         while True:
             await self._touched.wait()

@@ -115,19 +115,21 @@ def silence(brokers: Sequence[int], *, some: bool = False) -> str:
 class GroupPoll:
     """What brokers keep of groups in memory: states between two records, hosts and client names."""
 
-    def __init__(self, cluster: Cluster, picture: Picture) -> None:
+    def __init__(self, cluster: Cluster, picture: Picture, *, after: asyncio.Event) -> None:
+        """after: set when the records about groups are being followed."""
         self._cluster = cluster
         self._picture = picture
+        self._after = after
         self._describe_due = 0.0
         self._commits_due = 0.0
         self.answered = asyncio.Event()
 
     async def run(self) -> None:
+        await self._after.wait()
         while True:
-            if self._cluster.meta:
-                await self._poll()
-                self.answered.set()
-            await asyncio.sleep(POLL_S if self._cluster.meta else 0.02)
+            await self._poll()
+            self.answered.set()
+            await asyncio.sleep(POLL_S)
 
     async def _poll(self) -> None:
         versions = {name: self._picture.version(name) for name in self._picture.groups}

@@ -72,7 +72,10 @@ class _Place:
 
 
 class TopicTail:
-    """Reads all partitions of one topic, one long poll per broker that leads some of them."""
+    """Reads all partitions of one topic, one long poll per broker that leads some of them.
+
+    placed: it knows from where on it will miss nothing; ready: it has read what was there before.
+    """
 
     def __init__(
         self, cluster: Cluster, name: str, sink: Sink, *, start: StartAt, recent: int = 0, wait_ms: int = 500
@@ -89,6 +92,7 @@ class TopicTail:
         self._loops: dict[int, asyncio.Task[None]] = {}
         self._look = asyncio.Event()
         self._rate = _Rate()
+        self.placed = asyncio.Event()
         self.ready = asyncio.Event()
 
     async def run(self) -> None:
@@ -98,6 +102,8 @@ class TopicTail:
                 self._look.clear()
                 with contextlib.suppress(WireError):
                     await self._place()
+                    if self._cluster.meta:
+                        self.placed.set()
                 self._start_loops()
                 self._check_ready()
                 with contextlib.suppress(TimeoutError):

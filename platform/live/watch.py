@@ -52,6 +52,7 @@ class Watch:
         self.picture = Picture(self._pacer.touch)
         self._stream: Stream | None = None
         self._looked = asyncio.Event()
+        self._has_views = asyncio.Event()
         self._tails: dict[str, tuple[TopicTail, asyncio.Task[None]]] = {}
 
     def look(self) -> None:
@@ -70,7 +71,7 @@ class Watch:
         # The random part tells epochs apart when Redis was emptied and counts from one again.
         self._stream = Stream(self.picture, f"{fence}-{self._token[:6]}")
         try:
-            await _first_to_end(self._keep_lease(), self._sample())
+            await _first_to_end(self._keep_lease(), self._pacer.run(), self._sample())
         except (Replaced, RedisError) as reason:
             logger.info("live.replaced", extra={"sandbox": self.hex_id, "reason": str(reason)})
         finally:
@@ -102,30 +103,18 @@ class Watch:
 
     async def _sample(self) -> None:
         """Follow the sandbox's Kafka wherever it is; when it moves or comes back, start over there."""
-        pacing: asyncio.Task[None] | None = None
-        try:
-            while True:
-                endpoint = await self._endpoint()
-                if endpoint is None:
-                    pacing = pacing or asyncio.create_task(self._pacer.run())
-                    self._check(pacing)
-                    await asyncio.sleep(_RESOLVE_S)
-                    continue
-                cluster = Cluster(
-                    addresses(endpoint.bootstrap_servers), _credentials(endpoint), endpoint.cluster_id
-                )
-                try:
-                    pacing = await self._follow(cluster, endpoint, pacing)
-                finally:
-                    cluster.close()
-        finally:
-            if pacing:
-                pacing.cancel()
-
-    @staticmethod
-    def _check(pacing: asyncio.Task[None]) -> None:
-        if pacing.done():
-            pacing.result()
+        while True:
+            endpoint = await self._endpoint()
+            if endpoint is None:
+                self._pacer.open()
+                await asyncio.sleep(_RESOLVE_S)
+                continue
+            servers = addresses(endpoint.bootstrap_servers)
+            cluster = Cluster(servers, _credentials(endpoint), endpoint.cluster_id)
+            try:
+                await self._follow(cluster, endpoint)
+            finally:
+                cluster.close()
 
     async def _endpoint(self) -> KafkaEndpoint | None:
         try:
@@ -139,29 +128,33 @@ class Watch:
             )
         return None
 
-    async def _follow(
-        self, cluster: Cluster, endpoint: KafkaEndpoint, pacing: asyncio.Task[None] | None
-    ) -> asyncio.Task[None]:
+    async def _follow(self, cluster: Cluster, endpoint: KafkaEndpoint) -> None:
         """Run all sources until the endpoint is another one."""
         poll = ClusterPoll(cluster, self.picture)
-        groups = GroupPoll(cluster, self.picture)
         commits = group_tail(cluster, self.picture)
-        tasks = [asyncio.create_task(one) for one in (poll.run(), groups.run(), commits.run())]
+        # Described after the tail has its place: what happens in between is then read, not missed.
+        groups = GroupPoll(cluster, self.picture, after=commits.placed)
         try:
-            tasks.append(asyncio.create_task(self._follow_views(cluster)))
-            tasks.append(asyncio.create_task(self._wake_tails(cluster, commits)))
-            if pacing is None:
-                await self._first_look(poll, groups)
-                pacing = asyncio.create_task(self._pacer.run())
-                self._pacer.touch()
-            await _first_to_end(_all_of([*tasks, pacing]), self._until_moved(endpoint))
-            return pacing
+            await _first_to_end(
+                poll.run(),
+                commits.run(),
+                groups.run(),
+                self._follow_views(cluster),
+                self._wake_tails(cluster, commits),
+                self._open_when_seen(poll, groups),
+                self._until_moved(endpoint),
+            )
         finally:
-            await stop([*tasks, *(task for _, task in self._tails.values())])
+            await stop(task for _, task in self._tails.values())
             self._tails.clear()
 
+    async def _open_when_seen(self, poll: ClusterPoll, groups: GroupPoll) -> None:
+        """Give the sources a moment, so that the first snapshot is a whole picture; then never end."""
+        await self._first_look(poll, groups)
+        self._pacer.open()
+        await asyncio.Event().wait()
+
     async def _first_look(self, poll: ClusterPoll, groups: GroupPoll) -> None:
-        """Give the sources a moment, so that the first snapshot is a whole picture."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FIRST_SILENT_S):
                 await poll.answered.wait()
@@ -170,6 +163,7 @@ class Watch:
                 if not self.picture.broker.ok:
                     return
                 await groups.answered.wait()
+                await self._has_views.wait()
                 for tail, _ in list(self._tails.values()):
                     await tail.ready.wait()
 
@@ -181,6 +175,7 @@ class Watch:
                 self._set_views(cluster, await self._feed.views(self.hex_id))
             except RedisError as error:
                 raise Replaced("Redis is away") from error
+            self._has_views.set()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._looked.wait(), _LOOK_S)
 
@@ -231,10 +226,3 @@ async def _first_to_end(*runs: Coroutine[Any, Any, None]) -> None:
             task.result()
     finally:
         await stop(tasks)
-
-
-async def _all_of(tasks: list[asyncio.Task[None]]) -> None:
-    """Wait until one of these, which should run for ever, ends; raise what it raised."""
-    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in done:
-        task.result()
