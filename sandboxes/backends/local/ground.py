@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,6 +17,7 @@ from sandboxes.backends.local.records import Home, Record, process_start, uid_of
 CLIENT_PROPERTIES = "kafka.properties"
 _CLIENT_TEXT = "bootstrap.servers=localhost:9092\nsecurity.protocol=PLAINTEXT\n"
 _INFO_BYTES = 4096
+_ALARMING = re.compile(r"^\S+ (WARN|ERROR|FATAL) ")  # as log4j2.properties has it
 
 
 class GroundError(Exception):
@@ -160,11 +162,11 @@ def open_node_log(home: Home, node: kafka.Node) -> int:
 
 
 def last_words(home: Home, node: kafka.Node) -> str:
-    """The last line of a node's log that says anything."""
+    """The last warning or error in a node's log; empty when there is none."""
     path = home.logs / f"{node.name}.log"
     with contextlib.suppress(OSError):
         lines = [line.strip() for line in path.read_text(errors="replace")[-4000:].splitlines()]
-        return next((line[:300] for line in reversed(lines) if line), "")
+        return next((line[:300] for line in reversed(lines) if _ALARMING.search(line)), "")
     return ""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Callable
 
 from sandboxes.backends.local import bubblewrap, ground, handshake, kafka
@@ -16,6 +17,7 @@ from sandboxes.backends.local.seccomp_file import filter_descriptor
 from sandboxes.backends.local.settings import Limits
 
 _PROBE_GAP_S = 0.02
+_PROBE_FIRST_S = 0.3  # no JVM answers earlier; asking in vain takes CPU from it
 _PROBE_S = 2.0
 
 
@@ -43,6 +45,8 @@ class Nodes:
         self._link = link
         self.profile = kafka.PROFILES[record.profile]
         self.alive: set[str] = set()
+        self.ending: set[str] = set()  # those of them that were told to end
+        self._started: dict[str, float] = {}
         self._changed = asyncio.Event()
 
     def named(self, name: str) -> Node | None:
@@ -52,8 +56,15 @@ class Nodes:
         """Take over what a keeper says is alive."""
         self.alive = {node.name for node in self.profile.nodes if node.name in names}
 
+    def forget(self) -> None:
+        """All have gone with their keeper."""
+        self.alive.clear()
+        self.ending.clear()
+        self._changed.set()
+
     def exited(self, name: str) -> None:
         self.alive.discard(name)
+        self.ending.discard(name)
         self._changed.set()
 
     async def start(self, node: Node) -> None:
@@ -71,6 +82,7 @@ class Nodes:
             "targets": [0, 1, 2, bubblewrap.SECCOMP_FD],
         }
         self.alive.add(node.name)  # before its exit could be told
+        self._started[node.name] = time.monotonic()
         try:
             await link.ask(request, [nothing, log, log, filtering])
         except (KeeperGone, KeeperRefused):
@@ -87,6 +99,12 @@ class Nodes:
             if link and node.name in self.alive:
                 await link.ask({"op": "signal", "name": node.name, "signal": number, "to": "leaf"})
 
+    async def end(self, number: int, group: tuple[Node, ...]) -> None:
+        """Tell nodes to end; a frozen one hears it only when it goes on."""
+        self.ending |= {node.name for node in group} & self.alive
+        await self.send(number, group)
+        await self.send(signal.SIGCONT, group)
+
     async def stop(self) -> None:
         """End all, brokers before controllers; kills what takes longer than it may."""
         brokers = self.profile.brokers
@@ -95,17 +113,17 @@ class Nodes:
             await self.stop_some(group)
 
     async def stop_some(self, group: tuple[Node, ...]) -> None:
-        await self.send(signal.SIGTERM, group)
-        await self.send(signal.SIGCONT, group)
+        await self.end(signal.SIGTERM, group)
         try:
             async with asyncio.timeout(self._limits.broker_stop_s):
                 await self._until(lambda: not self._living(group))
         except TimeoutError:
-            await self.send(signal.SIGKILL, group)
+            await self.end(signal.SIGKILL, group)
             await self._until(lambda: not self._living(group))
 
     async def until_ready(self, node: Node) -> None:
         """Wait until a broker answers through its relay as the one it should be; raises NodeExited."""
+        await asyncio.sleep(self._started.get(node.name, 0) + _PROBE_FIRST_S - time.monotonic())
         while not await self._answers(node):
             if node.name not in self.alive:
                 raise NodeExited(node)

@@ -141,10 +141,9 @@ class LocalSandbox:
         self.record.faults = [one for one in self.record.faults if not _same(one, fault)] + [held]
         self._save()
         if fault.kind == "broker_stop":
-            await self.nodes.send(signal.SIGTERM, (node,))
-            await self.nodes.send(signal.SIGCONT, (node,))
+            await self.nodes.end(signal.SIGTERM, (node,))
         elif fault.kind == "broker_kill":
-            await self.nodes.send(signal.SIGKILL, (node,))
+            await self.nodes.end(signal.SIGKILL, (node,))
         else:
             self._set_mode(fault.node)
 
@@ -301,6 +300,8 @@ class LocalSandbox:
     async def _start_nodes(self) -> None:
         held = self._held()
         for node in self.nodes.profile.nodes:
+            if node.name in self.nodes.ending and node.node_id not in held:
+                await self.nodes.stop_some((node,))
             if node.name not in self.nodes.alive and node.node_id not in held:
                 template = self._around.settings.template
                 await _in_thread(ground.make_node, self.home, self.record, node, template)
@@ -351,7 +352,7 @@ class LocalSandbox:
 
     def _after_end(self) -> None:
         self._link = None
-        self.nodes.alive.clear()
+        self.nodes.forget()
         self._answering.clear()
         self.programs.lost()
         self.record.keeper_pid = self.record.keeper_start = 0
@@ -371,8 +372,11 @@ class LocalSandbox:
         if node is None:
             self.programs.exited(name, event.get("reason", ""))
             return
+        was_told_to = name in self.nodes.ending
         self.nodes.exited(name)
         self._answering.discard(name)
+        if was_told_to:
+            return
         if self.record.goal == "running" and node.node_id not in self._held() and self._ready:
             self._fail("broker_exited", "Your Kafka broker stopped unexpectedly.", node)
 
