@@ -29,7 +29,7 @@ def stored(outcomes: Outcomes, number: int, error, record) -> None:
 def main() -> None:
     run = new_run()
     outcomes = Outcomes(COUNT)
-    producer = Producer(cluster() | {"queue.buffering.max.messages": 1000, "message.timeout.ms": 2000})
+    producer = Producer(cluster() | {"queue.buffering.max.messages": 1000, "log_level": 3, "message.timeout.ms": 2000})
     for number, event in enumerate(paced(events("race-outage", run, COUNT), per_second=2000)):
         hand_over(producer, event, partial(stored, outcomes, number))
         producer.poll(0)

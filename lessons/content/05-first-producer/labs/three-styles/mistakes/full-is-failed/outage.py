@@ -25,7 +25,7 @@ def hand_over(producer: Producer, event: dict, receipt) -> None:
 def main() -> None:
     run = new_run()
     outcomes = Outcomes(COUNT)
-    producer = Producer(cluster() | {"queue.buffering.max.messages": 1000})
+    producer = Producer(cluster() | {"queue.buffering.max.messages": 1000, "log_level": 3})
     for number, event in enumerate(paced(events("race-outage", run, COUNT), per_second=2000)):
         hand_over(producer, event, partial(outcomes.note, number))
         producer.poll(0)

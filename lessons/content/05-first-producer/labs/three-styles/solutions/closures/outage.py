@@ -11,7 +11,9 @@ COUNT = 20_000
 def main() -> None:
     run = new_run()
     outcomes = Outcomes(COUNT)
-    producer = Producer(cluster() | {"queue.buffering.max.messages": 1000, "message.timeout.ms": 2500})
+    producer = Producer(
+        cluster() | {"queue.buffering.max.messages": 1000, "log_level": 3, "message.timeout.ms": 2500}
+    )
     for number, event in enumerate(paced(events("race-outage", run, COUNT), per_second=2000)):
         accepted = False
         while not accepted:
