@@ -43,7 +43,7 @@ class Ledger:
         self.changed.add(folder.lab.id)
 
     def prove_mutants(self, folder: LabFolder, caught: int, made: int) -> None:
-        entry = self.labs.setdefault(folder.lab.id, {})
+        entry = self.labs.get(folder.lab.id, {})
         if entry.get("content") == folder.digest:
             entry["mutants"] = f"{caught} of {made} caught"
             self.changed.add(folder.lab.id)
