@@ -30,13 +30,16 @@ class History:
 
     def put(self, run: ProgramRun) -> None:
         """Record a start or an end."""
-        self._runs[run.program_id] = run
-        while len(self._runs) > KEPT:
-            del self._runs[next(iter(self._runs))]
+        self._keep(run)
         if self._lines >= _LINES:
             self._rewrite()
         else:
             self._append(run)
+
+    def _keep(self, run: ProgramRun) -> None:
+        self._runs[run.program_id] = run
+        while len(self._runs) > KEPT:
+            del self._runs[next(iter(self._runs))]
 
     def _append(self, run: ProgramRun) -> None:
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -58,6 +61,6 @@ class History:
             self._lines += 1
             try:
                 seen = json.loads(line)
-                self._runs[seen["program_id"]] = ProgramRun(**seen | {"args": tuple(seen["args"])})
+                self._keep(ProgramRun(**seen | {"args": tuple(seen["args"])}))
             except (ValueError, TypeError, KeyError):
                 continue  # a line cut short by a power cut

@@ -75,7 +75,7 @@ def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
 @pytest.fixture(scope="session")
 def told(ground: Ground) -> dict[str, dict[str, str | None]]:
     """What each attack came to, by rights and name: None when it was refused."""
-    with _targets(ground) as names:
+    with targets(ground) as names:
         codes = {
             rights: json.dumps([(one.name, one.code) for one in ALL if rights in one.rights])
             for rights in (PROGRAM, BROKER)
@@ -96,7 +96,7 @@ def _outcomes(said: str) -> dict[str, str | None]:
     return found
 
 
-class _targets:  # noqa: N801 - used as a function is
+class targets:  # noqa: N801 - used as a function is
     """Things that exist on this machine while the attacks run, by the names the table uses."""
 
     def __init__(self, ground: Ground) -> None:
@@ -109,6 +109,8 @@ class _targets:  # noqa: N801 - used as a function is
     def __enter__(self) -> dict[str, str]:
         self._abstract.bind("\0" + self._name)
         self._abstract.listen()
+        self._file.write(b"not for you")
+        self._file.flush()
         host = self._ground.host
         own, other = (_record(host, one) for one in (self._ground.own, self._ground.other))
         return {

@@ -3,9 +3,14 @@ by a host that runs as root and gives each sandbox a user, and by one that runs 
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
+import subprocess
+import sys
 import time
+from string import Template
 
 import pytest
 
@@ -13,7 +18,7 @@ from sandboxes.backends.base import Phase
 from sandboxes.backends.local import records
 from tests.sandboxes.backends.local_host import run_program
 from tests.sandboxes.isolation.attacks import ALL, BOTH, BROKER
-from tests.sandboxes.isolation.conftest import Ground, run_as_broker
+from tests.sandboxes.isolation.conftest import CANARY, HARNESS, Ground, run_as_broker, targets
 
 pytestmark = pytest.mark.kafka
 
@@ -26,6 +31,37 @@ def test_an_attack_is_refused(told: dict[str, dict[str, str | None]], name: str,
         return  # what the other may do is no attack
 
     assert told[rights][name] is None
+
+
+OUTSIDE = (
+    "read the settings",
+    "read the host's directory",
+    "read all sandboxes",
+    "read another sandbox's file",
+    "read the machine's temporary files",
+    "find the canary in its environment",
+    "connect to a port of the machine",
+    "connect to another sandbox",
+    "connect to the machine's abstract socket",
+    *(["write /etc/hosts"] if os.geteuid() == 0 else []),
+)
+
+
+def test_the_table_can_tell(ground: Ground) -> None:
+    """The same attacks without a sandbox succeed, so a refusal inside is the sandbox's doing."""
+    with targets(ground) as names:
+        codes = json.dumps([(one.name, one.code) for one in ALL if one.name in OUTSIDE])
+        done = subprocess.run(
+            [sys.executable, "-c", HARNESS.replace("CODES", repr(Template(codes).substitute(names)))],
+            env={"PATH": "/usr/bin:/bin", "SECRET_KEY": CANARY},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    outcomes = json.loads(done.stdout.splitlines()[-1].removeprefix("TOLD"))
+    assert set(outcomes) == set(OUTSIDE)
+    assert [name for name, got in outcomes.items() if got is None] == []
 
 
 def test_names_in_the_table_are_unique() -> None:
@@ -85,9 +121,6 @@ def test_the_jvm_itself_is_held_like_the_probe(ground: Ground) -> None:
 
 
 def test_a_wrong_token_is_refused_by_the_keeper(ground: Ground) -> None:
-    import json
-    import socket
-
     run = os.open(ground.host.sandboxes / ground.own / "run", os.O_PATH)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as line:
         line.connect(f"/proc/self/fd/{run}/keeper.sock")
