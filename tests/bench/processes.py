@@ -1,0 +1,71 @@
+"""What processes of this machine have used, from /proc: CPU time to the nanosecond, memory by its share."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+_PROC = Path("/proc")
+_PSS = re.compile(rb"^Pss:\s+(\d+) kB", re.MULTILINE)
+
+
+def cpu_s(pids: Iterable[int]) -> float:
+    """CPU time of all threads that live, seconds (Documentation/scheduler/sched-stats.rst)."""
+    return sum(map(_cpu_ns, pids)) / 1e9
+
+
+def _cpu_ns(pid: int) -> int:
+    total = 0
+    with contextlib.suppress(OSError):
+        for task in (_PROC / str(pid) / "task").iterdir():
+            with contextlib.suppress(OSError):
+                total += int((task / "schedstat").read_text().split()[0])
+    return total
+
+
+def pss_mb(pids: Iterable[int]) -> float:
+    """Memory, that shared with others by share, megabytes (proc(5), smaps_rollup)."""
+    total = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            found = _PSS.search((_PROC / str(pid) / "smaps_rollup").read_bytes())
+            total += int(found.group(1)) if found else 0
+    return total * 1024 / 1e6
+
+
+def tree(root: int) -> list[int]:
+    """A process and everything below it."""
+    below: dict[int, list[int]] = {}
+    for entry in _PROC.iterdir():
+        if entry.name.isdigit() and (parent := _parent(int(entry.name))):
+            below.setdefault(parent, []).append(int(entry.name))
+    found, left = [], [root]
+    while left:
+        pid = left.pop()
+        found.append(pid)
+        left += below.get(pid, [])
+    return found
+
+
+def _parent(pid: int) -> int:
+    with contextlib.suppress(OSError, IndexError, ValueError):
+        stat = (_PROC / str(pid) / "stat").read_text()
+        return int(stat.rpartition(")")[2].split()[1])
+    return 0
+
+
+def command(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return (_PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    return ""
+
+
+def named(root: int, words: str) -> int:
+    """The process below `root` whose command line has these words; LookupError when there is none."""
+    for pid in tree(root):
+        line = command(pid)
+        if words in line and "bwrap" not in Path(line.split(" ")[0]).name:
+            return pid
+    raise LookupError(f"no process below {root} runs {words}")

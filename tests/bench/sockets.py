@@ -1,0 +1,121 @@
+"""A websocket client small enough to count with: no library's cost in what is measured (RFC 6455)."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+_TEXT, _CLOSE = 1, 8
+
+
+class Closed(Exception):
+    """The server closed or is gone."""
+
+
+class LiveSocket:
+    """One connection. The reading half keeps what came too early or only in part."""
+
+    def __init__(self, address: str, path: str, cookie: str = "", *, through: int = 0) -> None:
+        """address: of the site, e.g. http://127.0.0.1:8100; through: another port that leads there."""
+        parts = urlsplit(address)
+        self._wire = socket.create_connection((parts.hostname or "", through or parts.port or 80), 10)
+        self._wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._buffer = bytearray()
+        self._shake_hands(parts.netloc, path, cookie)
+
+    def _shake_hands(self, host: str, path: str, cookie: str) -> None:
+        key = base64.b64encode(os.urandom(16)).decode()
+        lines = [
+            f"GET {path} HTTP/1.1",
+            f"Host: {host}",
+            f"Origin: http://{host}",
+            f"Cookie: {cookie}",
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            f"Sec-WebSocket-Key: {key}",
+        ]
+        self._wire.sendall("\r\n".join([*lines, "", ""]).encode())
+        while b"\r\n\r\n" not in self._buffer:
+            self._fill()
+        head, _, rest = bytes(self._buffer).partition(b"\r\n\r\n")
+        if b" 101 " not in head.split(b"\r\n")[0]:
+            raise Closed(head.decode(errors="replace")[:200])
+        self._buffer = bytearray(rest)
+
+    def fileno(self) -> int:
+        return self._wire.fileno()
+
+    def say(self, **op: Any) -> None:
+        """One masked text frame; ours are all shorter than 64 KiB."""
+        data = json.dumps(op).encode()
+        mask = os.urandom(4)
+        size = bytes([0x80 | len(data)]) if len(data) < 126 else struct.pack(">BH", 0x80 | 126, len(data))
+        masked = bytes(byte ^ mask[i & 3] for i, byte in enumerate(data))
+        self._wire.sendall(bytes([0x80 | _TEXT]) + size + mask + masked)
+
+    def hear(self, timeout_s: float = 10.0) -> bytes | None:
+        """The next text; None when none comes in time."""
+        until = time.monotonic() + timeout_s
+        while True:
+            for text in self.texts():
+                return text
+            left = until - time.monotonic()
+            if left <= 0:
+                return None
+            self._wire.settimeout(left)
+            try:
+                self._fill()
+            except TimeoutError:
+                return None
+
+    def texts(self) -> Iterator[bytes]:
+        """Whole texts that are here already, taken out one by one."""
+        while (frame := self._take()) is not None:
+            opcode, payload = frame
+            if opcode == _CLOSE:
+                raise Closed(f"closed with {payload[:2].hex()}")
+            if opcode == _TEXT:
+                yield payload
+
+    def take_in(self) -> None:
+        """Read what the kernel has, when it has something."""
+        self._fill()
+
+    def cut(self) -> None:
+        """Gone without a word, as a cable is pulled."""
+        self._wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._wire.close()
+
+    def _fill(self) -> None:
+        data = self._wire.recv(262144)
+        if not data:
+            raise Closed("the connection ended")
+        self._buffer += data
+
+    def _take(self) -> tuple[int, bytes] | None:
+        have = len(self._buffer)
+        if have < 2:
+            return None
+        size, start = self._buffer[1] & 0x7F, 2
+        if size == 126:
+            start = 4
+        elif size == 127:
+            start = 10
+        if have < start:
+            return None
+        if start > 2:
+            size = int.from_bytes(self._buffer[2:start], "big")
+        if have < start + size:
+            return None
+        payload = bytes(self._buffer[start : start + size])
+        opcode = self._buffer[0] & 0x0F
+        del self._buffer[: start + size]
+        return opcode, payload

@@ -1,0 +1,106 @@
+"""What it costs a broker to be watched: by nobody, by one, by many."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+from tests.bench import processes
+from tests.bench.crowd import crowd
+from tests.bench.figures import Figure, middle
+from tests.bench.proofs import Proof
+from tests.bench.rounds import measured
+from tests.bench.stage import Stage, Watched
+from tests.bench.traffic import Traffic, make_topic
+
+TOPIC = "bench-watching"
+MANY = 100
+ROUNDS = 3
+WINDOW_S = 6.0
+_SETTLE_S = 1.5
+_WARM_S = 4.0
+
+
+def measure(stage: Stage) -> Iterator[Figure]:
+    watched = stage.watched
+    make_topic(watched.endpoint, TOPIC)
+    with Traffic(watched.endpoint, TOPIC):
+        time.sleep(_WARM_S)
+        taken = measured("watching", ROUNDS, lambda number: _round(stage, watched, number), spare=1)
+    nobody, one, many = ([shares[i] for shares in taken] for i in (0, 1, MANY))
+    added = [b - a for a, b in zip(nobody, one, strict=True)]
+    yield Figure(
+        bench="broker, being watched by one",
+        value=middle(added),
+        worst=max(added),
+        unit="% of a core more",
+        goal="<= 5",
+        peer=middle(nobody),
+        note="at 100 records/s; the peer is the broker with no viewer",
+    )
+    more = [b - a for a, b in zip(one, many, strict=True)]
+    yield Figure(
+        bench=f"broker, {MANY} viewers over one",
+        value=middle(more),
+        worst=max(more),
+        unit="% of a core more",
+        goal="<= 1",
+        peer=middle(one),
+    )
+
+
+def _round(stage: Stage, watched: Watched, number: int) -> dict[int, float]:
+    """Percent of a core the broker used, by number of viewers, in an order that turns."""
+    counts = (0, 1, MANY)
+    return {count: _share(stage, watched, count) for count in counts[number % 3 :] + counts[: number % 3]}
+
+
+def _share(stage: Stage, watched: Watched, viewers: int) -> float:
+    student = watched.student
+    hello = {"op": "hello", "view": [TOPIC], "resume": None}
+    with contextlib.ExitStack() as stack:
+        if viewers:
+            stack.enter_context(
+                crowd(viewers, student.address, watched.path, cookie=student.cookie_header, hello=hello)
+            )
+            time.sleep(_SETTLE_S)
+        else:
+            _leave_alone(stage, watched)
+        return _broker_share(watched.broker_pid, WINDOW_S)
+
+
+def _leave_alone(stage: Stage, watched: Watched) -> None:
+    """End the last viewer's wish now rather than in half a minute, and wait until the sampler has gone."""
+    until = time.monotonic() + 15
+    time.sleep(0.3)
+    while stage.redis.exists(f"live:lease:{watched.sandbox_id}"):
+        stage.redis.delete(f"live:watch:{watched.sandbox_id}")
+        assert time.monotonic() < until, "the sampler still reads a sandbox that nobody watches"
+        time.sleep(0.1)
+
+
+def _broker_share(pid: int, window_s: float) -> float:
+    used = processes.cpu_s([pid])
+    time.sleep(window_s)
+    return 100 * (processes.cpu_s([pid]) - used) / window_s
+
+
+def prove(stage: Stage) -> Iterator[Proof]:
+    """Twice the records are about twice the work, less what a broker does in any case."""
+    watched = stage.watched
+    make_topic(watched.endpoint, TOPIC)
+    shares = []
+    for writers in (1, 2):
+        with contextlib.ExitStack() as stack:
+            for _ in range(writers):
+                stack.enter_context(Traffic(watched.endpoint, TOPIC, rate=400))
+            time.sleep(_WARM_S)
+            shares.append(_broker_share(watched.broker_pid, WINDOW_S))
+    yield Proof(
+        what="watching: twice the records",
+        put_in=shares[0],
+        reported=shares[1] - shares[0],
+        unit="% of a core",
+        within=0.7,
+    )
