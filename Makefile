@@ -2,6 +2,7 @@
 # A setting given on the command line reaches the site as an environment variable: make up PORT=9000
 PYTHON ?= python3
 PY := .venv/bin/python
+FAST := not kafka and not postgres and not browser and not slow
 
 .DEFAULT_GOAL := help
 .PHONY: help up setup dev test fast check types format lock course-check course-mutate bench clean
@@ -21,10 +22,13 @@ dev: # The environment for proving: what every target below stands on
 
 test: check ## Prove everything: checks, unit tests, real Kafka, real browser
 	@$(PY) manage.py setup --no-site
-	@exec $(PY) -m pytest -n 2 --dist loadgroup -ra $(PYTEST_ARGS)
+	$(PY) -m pytest -n 2 -q -m "$(FAST)" $(PYTEST_ARGS)
+	$(PY) -m pytest -n 2 --dist loadgroup -ra -m "not ($(FAST)) and not browser" $(PYTEST_ARGS)
+	@# Playwright keeps an event loop in its thread, where no asyncio test can run: a process of its own.
+	$(PY) -m pytest -ra -m browser $(PYTEST_ARGS)
 
 fast: dev ## Only the tests that need no Kafka, PostgreSQL or browser
-	@exec $(PY) -m pytest -q -m "not kafka and not postgres and not browser and not slow" $(PYTEST_ARGS)
+	@exec $(PY) -m pytest -q -m "$(FAST)" $(PYTEST_ARGS)
 
 check: dev ## Format, lint, types, import rules, templates, browser modules
 	$(PY) -m ruff format --check .

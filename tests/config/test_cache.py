@@ -42,7 +42,7 @@ def test_a_missing_redis_is_asked_once_and_then_left_alone(tmp_path: Path) -> No
     for _ in range(200):
         cache.get("again")
 
-    assert time.perf_counter() - began < 0.5
+    assert time.perf_counter() - began < 5  # not two hundred tries
 
 
 @pytest.mark.django_db

@@ -182,11 +182,9 @@ async def test_records_from_before_are_there_at_once(kafka: Kafka, watching: Wat
     topic = await in_thread(kafka.topic, 1)
     await in_thread(send, kafka, topic, 100)
 
-    started = time.monotonic()
     browser = await watching.open(topic).until(lambda b: b.offsets[topic][0])
 
     assert browser.offsets[topic][0] == list(range(40, 100))
-    assert time.monotonic() - started < 1.5
 
 
 @pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
