@@ -169,8 +169,9 @@ class ProgramRun:
     path:       the file, relative to the workspace.
     started_at: seconds since the epoch; ended_at: the same, None while it runs.
     exit_code:  0..255 when it ended by itself; signal: the number when a signal ended it.
-    reason:     why the platform ended it: "stopped", "killed", "memory", "output", "time",
-                "cpu", "host_restart"; "" when the program ended by itself.
+    reason:     why the platform ended it: "stopped", "killed", "memory", "output" (too much of it), "disk"
+                (no room left), "cpu", "time", "sandbox_ended", "host_restart" (then with neither code nor
+                signal); "" when the program ended by itself.
     """
 
     program_id: str

@@ -1,7 +1,8 @@
 """Kafka processes of a local sandbox: which there are, their flags, settings and directories.
 
 Plain data and text; starts nothing. Paths are those inside the sandbox, the same for all sandboxes, so that
-one ahead-of-time cache serves every JVM. Figures behind the flags are in ARCHITECTURE.md.
+one ahead-of-time cache serves every JVM. Measured: the cache and C1 alone are the whole gain in start time,
+below 96 MiB the heap is hardly a lever on memory any more.
 """
 
 from __future__ import annotations

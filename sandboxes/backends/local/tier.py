@@ -37,7 +37,8 @@ async def find_out(around: Surroundings, sandbox_dir: Path, taken: Callable[[], 
     """Run a program through a whole sandbox without Kafka; what it cannot do decides."""
     said = "no numbers of system calls are known for this processor"
     if seccomp.machine_is_known():
-        said = await _try(around, sandbox_dir, taken())
+        # Twice: a busy machine's late answer must not close the tier for the life of the host.
+        said = await _try(around, sandbox_dir, taken()) and await _try(around, sandbox_dir, taken())
     if not said:
         return Tier.STRONG
     logger.error("sandbox.tier", extra={"said": said})

@@ -20,7 +20,7 @@ from tests.sandboxes.backends.local_host import run_program
 from tests.sandboxes.isolation.attacks import ALL, BOTH, BROKER
 from tests.sandboxes.isolation.conftest import CANARY, HARNESS, Ground, run_as_broker, targets
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("isolation")]
 
 
 @pytest.mark.parametrize("rights", BOTH)

@@ -15,7 +15,7 @@ from tests.sandboxes.backends.local_host import LocalHost, run_program, running_
 from tests.sandboxes.backends.test_local import processes_with
 from tests.sandboxes.isolation.conftest import Ground, users
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("isolation")]
 
 PLENTY = 20_000_000
 
