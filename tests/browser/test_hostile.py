@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Dialog, Request, expect
 
 from tests.browser.people import sign_in
 from tests.browser.site import RunningSite
@@ -61,8 +61,17 @@ def test_hostile_records_groups_and_output_stay_text(site: RunningSite, context:
     page = context.new_page()
     strangers: list[str] = []
     dialogs: list[str] = []
-    page.on("request", lambda asked: strangers.append(asked.url) if site.address not in asked.url else None)
-    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+
+    def note_stranger(asked: Request) -> None:
+        if not asked.url.startswith(site.address):
+            strangers.append(asked.url)
+
+    def dismiss(dialog: Dialog) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("request", note_stranger)
+    page.on("dialog", dismiss)
     sign_in(page, "edsger")
     page.goto(LESSON)
     start_sandbox(page)
