@@ -32,3 +32,23 @@ def settings_in_docs() -> set[str]:
 
 def test_every_setting_is_in_the_operators_page_and_nothing_else_is() -> None:
     assert settings_in_code() == settings_in_docs()
+
+
+def paths_on_the_map() -> list[Path]:
+    """Every file and folder named in the drawing; a line's depth says below which folder it stands."""
+    drawing = Path(settings.BASE_DIR, "ARCHITECTURE.md").read_text().split("```")[1]
+    folders: list[str] = []
+    found = []
+    for line in drawing.strip("\n").splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        for name in re.findall(r"^\s*((?:[\w.]+/? )+)\s", line)[0].split():
+            found.append(Path(*folders[:depth], name))
+        folders[depth:] = [found[-1].name]
+    return found
+
+
+def test_everything_on_the_map_is_there() -> None:
+    missing = [str(path) for path in paths_on_the_map() if not (settings.BASE_DIR / path).exists()]
+
+    assert not missing
+    assert len(paths_on_the_map()) > 50
