@@ -6,14 +6,15 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from django.core.asgi import get_asgi_application
 
+# First of all: consumers import models, and models need the apps that this loads.
 http = get_asgi_application()
 
-from channels.auth import AuthMiddlewareStack
-from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.auth import AuthMiddlewareStack  # noqa: E402
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
-from config.origins import SameOriginOnly
-from live.routing import websocket_urlpatterns as live_sockets
-from sandboxes.routing import websocket_urlpatterns as sandbox_sockets
+from config.origins import SameOriginOnly  # noqa: E402
+from live.routing import websocket_urlpatterns as live_sockets  # noqa: E402
+from sandboxes.routing import websocket_urlpatterns as sandbox_sockets  # noqa: E402
 
 application = ProtocolTypeRouter(
     {

@@ -1,4 +1,4 @@
-"""Django's settings, one file; everything an operator may change is read from the environment by config.env."""
+"""Django's settings, one file; what an operator may change is read from the environment by config.env."""
 
 from typing import Any
 

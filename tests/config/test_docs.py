@@ -41,8 +41,8 @@ def paths_on_the_map() -> list[Path]:
     found = []
     for line in drawing.strip("\n").splitlines():
         depth = (len(line) - len(line.lstrip())) // 2
-        for name in re.findall(r"^\s*((?:[\w.]+/? )+)\s", line)[0].split():
-            found.append(Path(*folders[:depth], name))
+        names = re.findall(r"^\s*((?:[\w.]+/? )+)\s", line)[0].split()
+        found += [Path(*folders[:depth], name) for name in names]
         folders[depth:] = [found[-1].name]
     return found
 
