@@ -36,13 +36,12 @@ check: dev ## Format, lint, types, import rules, templates, browser modules
 	$(PY) -m mypy
 	@for judge in lessons/content/*/labs/*/checks.py; do MYPYPATH=.:platform $(PY) -m mypy --no-error-summary $$judge || exit 1; done
 	PYTHONPATH=.:platform .venv/bin/lint-imports --no-cache --no-logo
-	$(PY) -m djlint --check --lint --quiet templates
+	$(PY) -m djlint --lint --quiet templates
 	PYTHONPATH=platform $(PY) -m config.install.node --test $(wildcard tests/js/*.test.js tests/js/*.test.mjs)
 
 format: dev # Put every file into the house's form
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
-	$(PY) -m djlint --reformat --quiet templates
 
 lock: dev ## Resolve all dependencies anew (Python, npm, Kafka's jars)
 	@exec $(PY) deploy/relock.py
