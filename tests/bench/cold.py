@@ -32,7 +32,7 @@ class Start:
 def measure(stage: Stage) -> Iterator[Figure]:
     stage.edsger.get("/")
     _ours(stage)  # the first of a site is slower: Celery and the host import as they go
-    taken = measured("cold", ROUNDS, lambda number: _round(stage, number), spare=2)
+    taken = measured("cold", ROUNDS, lambda number: _round(stage, number), spare=1)
     ours = [start for start, _, _ in taken]
     bare, stock = [peer for _, peer, _ in taken], [peer for _, _, peer in taken]
     acked = middle(start.acked for start in ours)

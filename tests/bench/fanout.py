@@ -112,11 +112,13 @@ def _peer(kind: str, frames: Frames, *, extra_us: float = 0.0) -> Iterator[tuple
         port = free_port()
         path = folder / "script.json"
         path.write_text(json.dumps({"port": port, "redis": redis, "frames": frames}))
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.bench.peers", kind, str(path), str(extra_us)], cwd=ROOT
-        )
+        order = [str(path), str(extra_us)]
+        process = subprocess.Popen([sys.executable, "-m", "tests.bench.peers", kind, *order], cwd=ROOT)
         stack.callback(_end, process)
         _until_open(port)
+        if kind == "group":
+            sender = subprocess.Popen([sys.executable, "-m", "tests.bench.peers", "sender", *order], cwd=ROOT)
+            stack.callback(_end, sender)
         yield f"http://127.0.0.1:{port}", process.pid
 
 

@@ -231,9 +231,10 @@ def _slow_way(address: str, hold_s: float) -> Iterator[int]:
         with contextlib.suppress(OSError):
             await asyncio.gather(pass_on(reader, back, 0), pass_on(there, writer, hold_s))
 
-    server = loop.run_until_complete(asyncio.start_server(accept, "127.0.0.1", 0))
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
+    starting = asyncio.run_coroutine_threadsafe(asyncio.start_server(accept, "127.0.0.1", 0), loop)
+    server = starting.result(10)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

@@ -1,7 +1,8 @@
-"""The two peers of our fan-out, each a server in a process of its own that sends given texts at a given pace.
+"""The two peers of our fan-out, servers in processes of their own that send given texts at a given pace.
 
     python -m tests.bench.peers raw SCRIPT [EXTRA_US]      the websockets library's own broadcast
-    python -m tests.bench.peers group SCRIPT               Channels' group_send through Redis, under uvicorn
+    python -m tests.bench.peers group SCRIPT               Channels' consumers and Redis layer, under uvicorn
+    python -m tests.bench.peers sender SCRIPT              calls group_send, as our sampler is elsewhere too
 
 SCRIPT is a JSON file: {"port": n, "redis": url, "frames": [[seconds to wait, text], ...]}. EXTRA_US burns so
 much per delivery, to prove the meter.
@@ -12,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -46,24 +46,18 @@ def _burn(microseconds: float) -> None:
         pass
 
 
-def _group(path: str, script: Script) -> None:
-    """The server here, the sender in a child: ours has its sampler elsewhere, too."""
+def _group(script: Script) -> None:
     import uvicorn
 
-    application = _application(script)
-    sender = subprocess.Popen([sys.executable, "-m", "tests.bench.peers", "sender", path])
-    try:
-        uvicorn.run(
-            application,
-            host="127.0.0.1",
-            port=script["port"],
-            ws="websockets-sansio",
-            ws_per_message_deflate=False,
-            log_level="error",
-            lifespan="off",
-        )
-    finally:
-        sender.kill()
+    uvicorn.run(
+        _application(script),
+        host="127.0.0.1",
+        port=script["port"],
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+        log_level="error",
+        lifespan="off",
+    )
 
 
 def _configure(script: Script) -> None:
@@ -108,7 +102,7 @@ def main() -> None:
 
         uvloop.run(_raw(script, float(sys.argv[3]) if len(sys.argv) > 3 else 0.0))
     elif kind == "group":
-        _group(path, script)
+        _group(script)
     else:
         asyncio.run(_send(script))
 

@@ -17,7 +17,7 @@ from tests.bench.rounds import measured
 from tests.bench.stage import Stage
 from tests.browser.site import _environment, _stop, _until_ready, free_port
 
-ROUNDS = 3
+ROUNDS = 2
 
 
 def measure(_stage: Stage) -> Iterator[Figure]:

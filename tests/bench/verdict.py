@@ -29,7 +29,7 @@ LAB = "5.1"
 TOPIC = "task-events"
 SEED = 1
 ROUNDS = 2
-LOOKS = 30
+LOOKS = 20
 REPEATS = 1000
 _READ_S = 5.0
 
