@@ -115,7 +115,7 @@ class Task(Part):
 
 
 class Program(Part):
-    """A program the student runs here; path is relative to the lab's folder."""
+    """A program the student runs here, or a file to fill in first; path is relative to the lab's folder."""
 
     path: FilePath
     label: str = ""

@@ -223,7 +223,8 @@ class Rehearsal:
 
     def play(self, script: Script, *, settle_s: float, until: Callable[[], bool]) -> None:
         """Do the steps, then go on judging until `until` or for `settle_s`."""
-        steps = script.steps or tuple(Step(run=program.path) for program in self.code.lab.programs[:1])
+        programs = [one.path for one in self.code.lab.programs if one.path.endswith(".py")]
+        steps = script.steps or tuple(Step(run=path) for path in programs[:1])
         for step in steps:
             self._do(step)
         self._wait(until, script.settle or settle_s)

@@ -21,6 +21,7 @@ from lessons.checks import (
 FOLDER, TOPIC = "predict-then-look", "mm-tasks"
 TASKS, STEPS, PARTITIONS = 12, 5, 3
 COUNT = TASKS * STEPS
+TIME_TO_NOTICE = 30.0  # seconds a finished prediction may go unseen by us
 ANSWERS = {
     "same_key_same_partition": ("yes", "no"),
     "equal_share": ("yes", "no"),
@@ -32,6 +33,8 @@ def predict(view: SandboxView, attempt: AttemptFacts) -> Verdict:
     """The prediction is written down. It is not held against anybody."""
     if view.topic(TOPIC) is None:
         return Waiting(f"There is no topic {TOPIC}. Reset the lab; it comes back.")
+    if broken := _not_json(view, "prediction.json"):
+        return Waiting(broken, of=len(ANSWERS))
     sheet = _sheet(view, "prediction.json")
     filled = [name for name, allowed in ANSWERS.items() if _word(sheet, name) in allowed]
     if len(filled) == len(ANSWERS):
@@ -47,6 +50,11 @@ def keys(view: SandboxView, attempt: AttemptFacts) -> Verdict:
     records = _last_records(view, attempt)
     if records is None or not records:
         return Waiting("Run send.py once the prediction is written down.", of=COUNT)
+    if _looked_first(view, attempt):
+        return Waiting(
+            "The first records of this attempt are older than your prediction. Reset the lab, which gives you "
+            "other keys, and write the prediction down before you send."
+        )
     if any(record.key is None for record in records):
         bare = [record for record in records if record.key is None]
         return Fail(
@@ -126,6 +134,8 @@ def observed(view: SandboxView, attempt: AttemptFacts) -> Verdict:
     records = _last_records(view, attempt)
     if not records or len(records) != COUNT:
         return Waiting("Waiting for a run of send.py that leaves sixty records.")
+    if broken := _not_json(view, "observed.json"):
+        return Waiting(broken)
     sheet = _sheet(view, "observed.json")
     names = [f"P{number}" for number in range(PARTITIONS)]
     if any(not isinstance(sheet.get(name), int) for name in names) or _word(sheet, "equal_share") not in (
@@ -138,18 +148,21 @@ def observed(view: SandboxView, attempt: AttemptFacts) -> Verdict:
     written = tuple(sheet[name] for name in names)
     counts = Counter(record.partition for record in records)
     last = tuple(counts[number] for number in range(PARTITIONS))
+    every = _since_begin(view, attempt)
     rows = [
         Evidence(
-            topic=TOPIC, partition=number, note=f"{last[number]} in the log, {written[number]} on your sheet"
+            topic=TOPIC,
+            partition=number,
+            note=f"{last[number]} of the last run in the log, {written[number]} on your sheet",
         )
         for number in range(PARTITIONS)
     ]
-    equal = "yes" if len(set(last)) == 1 else "no"
-    if written not in (last, _since_begin(view, attempt)) or _word(sheet, "equal_share") != equal:
+    right = [(shares, "yes" if len(set(shares)) == 1 else "no") for shares in (last, every)]
+    if (written, _word(sheet, "equal_share")) not in right:
         return Fail(
             "SHEET_DIFFERS",
             f"Your sheet says {', '.join(map(str, written))} and equal share: {_word(sheet, 'equal_share')}. "
-            "The log says otherwise.",
+            "That fits neither the records of the last run nor those of all runs together.",
             evidence=rows,
             look="keys",
         )
@@ -178,6 +191,24 @@ def _last_run(view: SandboxView, attempt: AttemptFacts) -> ProgramView | None:
 def _since_begin(view: SandboxView, attempt: AttemptFacts) -> tuple[int, ...]:
     old = attempt.horizon.get(TOPIC, ()) or (0,) * PARTITIONS
     return tuple(part.end - begin for part, begin in zip(view.offsets(TOPIC), old, strict=False))
+
+
+def _looked_first(view: SandboxView, attempt: AttemptFacts) -> bool:
+    """Whether records of this attempt were in the log well before the prediction passed and opened this task."""
+    nonce = attempt.nonce.encode()
+    own = (r for r in view.records(TOPIC, since=attempt.horizon) if nonce in (r.value or b""))
+    return min(r.timestamp for r in own) < attempt.task_activated_at - TIME_TO_NOTICE
+
+
+def _not_json(view: SandboxView, name: str) -> str:
+    """Where a sheet is not JSON, in a sentence; empty when it is, or is not there."""
+    try:
+        json.loads(view.file(f"{FOLDER}/{name}") or "{}")
+    except json.JSONDecodeError as error:
+        return f"{name} is not valid JSON: {error.msg}, at line {error.lineno}, column {error.colno}."
+    except ValueError:
+        return f"{name} is not valid JSON: a number in it is too long."
+    return ""
 
 
 def _sheet(view: SandboxView, name: str) -> Mapping[str, object]:

@@ -2,10 +2,10 @@
 
 import json
 from collections import defaultdict
-from pathlib import Path
 
 from confluent_kafka import Producer
 
+from prediction import missing
 from sandbox import attempt, cluster
 
 TOPIC = "mm-tasks"
@@ -25,9 +25,9 @@ def placed(error, record) -> None:
 
 
 def main() -> None:
-    prediction = json.loads(Path("prediction.json").read_text())
-    if not all(str(answer).strip() for answer in prediction.values()):
-        print("Nothing sent yet. Fill in prediction.json first: what do you expect?")
+    lacking = missing()
+    if lacking:
+        print("Nothing sent yet.", lacking)
         return
     producer = Producer(cluster())
     for step in range(1, STEPS + 1):
