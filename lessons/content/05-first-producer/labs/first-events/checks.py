@@ -52,8 +52,8 @@ def arrive(view: SandboxView, attempt: AttemptFacts) -> Verdict:
     if len(records) < COUNT:
         return Fail(
             "LOST_AT_EXIT",
-            f"producer.py ended with exit code 0, and {len(records)} of its {COUNT} records are in the log. "
-            "Nothing complained, because nothing was asked.",
+            f"producer.py ended with exit code 0, and {len(records)} of {COUNT} records are in the log. "
+            "The others were never handed to produce(), or were still in the program's queue when it ended.",
             evidence=[
                 Evidence(at=run.ended_at, note=f"the program ended; {len(records)} records are in {TOPIC}")
             ],
