@@ -243,6 +243,12 @@ class _as_sentence:  # noqa: N801 - used like a word
 
 # -- hints and questions -----------------------------------------------------------------------------------
 
+_ASK_AGAIN = {
+    "choice": "Choose one of the answers first.",
+    "order": "Each place may be used once.",
+    "numeric": "Write a number.",
+}
+
 
 def open_hint(user: User, lab_id: str, task_id: str) -> int:
     """Open the next step of the ladder of the task's last cause; how many are open now."""
@@ -268,7 +274,7 @@ def open_hint(user: User, lab_id: str, task_id: str) -> int:
 def answer_quiz(user: User, lesson_id: str, item: Item, answer: str) -> Answer:
     """Keep an answer and whether it is right; a right one is not replaced by a later wrong one."""
     if not is_answer(item, answer):
-        raise NotNow("Choose one of the answers first." if item.kind != "numeric" else "Write a number.")
+        raise NotNow(_ASK_AGAIN[item.kind])
     known = _answer_of(user, lesson_id, Answer.Kind.QUIZ, item.id)
     if known is not None and known.right:
         return known

@@ -222,7 +222,7 @@ def _why(ask: dict[str, Any], answer: Answer) -> SafeString:
         why = next((option["why"] for option in ask["options"] if option["id"] == answer.answer), "")
     else:
         why = ask["why"] if answer.right else ask["whys"].get(answer.answer, "Not yet. Try once more.")
-    if answer.measured is not None:
+    if answer.right and answer.measured is not None:
         why = f"<b>Your cluster says {answer.measured:g}.</b> {why}"
     return safe(f"<p>{why}</p>")
 

@@ -77,6 +77,12 @@ def test_what_is_no_answer_is_asked_for_again(ada: User) -> None:
         services.answer_quiz(ada, "first", ITEM, "z")
 
 
+def test_an_order_that_uses_a_place_twice_is_told_so(ada: User) -> None:
+    order = ITEM.model_copy(update={"kind": "order"})
+    with pytest.raises(NotNow, match="Each place may be used once"):
+        services.answer_quiz(ada, "first", order, "")
+
+
 def test_a_prediction_is_written_once(ada: User) -> None:
     services.predict(ada, "first", ASK, "b")
 

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from lessons import rounds, selectors, services
+from lessons import rounds, selectors, services, views
 from lessons.models import Answer, LabVersion
 from tests import make
 from tests.lessons import rows
@@ -123,6 +123,16 @@ def test_a_right_answer_is_told_why_and_stays_on_the_page(page: Client) -> None:
 def test_an_answer_that_is_none_asks_again(page: Client) -> None:
     assert "Choose one of the answers first." in text(page, LESSON + "quiz/where/", answer="moon")
     assert Answer.objects.count() == 0
+
+
+def test_a_wrong_number_does_not_tell_what_the_cluster_says() -> None:
+    ask = {"kind": "numeric", "why": "Twelve each run.", "whys": {}}
+
+    wrong = views._why(ask, Answer(answer="7", right=False, measured=24))
+    right = views._why(ask, Answer(answer="24", right=True, measured=24))
+
+    assert "24" not in wrong
+    assert "Your cluster says 24." in right
 
 
 def test_a_prediction_shows_the_answer_and_cannot_be_changed(page: Client) -> None:
