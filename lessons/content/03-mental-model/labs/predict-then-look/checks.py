@@ -52,8 +52,8 @@ def keys(view: SandboxView, attempt: AttemptFacts) -> Verdict:
         return Waiting("Run send.py once the prediction is written down.", of=COUNT)
     if _looked_first(view, attempt):
         return Waiting(
-            "The first records of this attempt are older than your prediction. Reset the lab, which gives you "
-            "other keys, and write the prediction down before you send."
+            "The first records of this attempt are older than your prediction. Reset the lab, which gives "
+            "you other keys, and write the prediction down before you send."
         )
     if any(record.key is None for record in records):
         bare = [record for record in records if record.key is None]
@@ -194,7 +194,7 @@ def _since_begin(view: SandboxView, attempt: AttemptFacts) -> tuple[int, ...]:
 
 
 def _looked_first(view: SandboxView, attempt: AttemptFacts) -> bool:
-    """Whether records of this attempt were in the log well before the prediction passed and opened this task."""
+    """Whether the log held records of this attempt well before the prediction passed."""
     nonce = attempt.nonce.encode()
     own = (r for r in view.records(TOPIC, since=attempt.horizon) if nonce in (r.value or b""))
     return min(r.timestamp for r in own) < attempt.task_activated_at - TIME_TO_NOTICE
