@@ -1,20 +1,31 @@
-/** On a narrow screen the board is a foot that opens as a sheet over the text. */
+/** On a narrow screen the board is a foot that opens as a sheet over the text; the workspace has the same sheet. */
+const NARROW = "(max-width: 1099px)";
+
 export function createSheet(stage, mini) {
-  const close = stage.querySelector(".sheet-close");
+  const closers = [...stage.querySelectorAll(".sheet-close")];
+  const onClose = [];
+  const isOpen = () => stage.classList.contains("sheet");
+  const focus = () => closers.find((button) => button.getClientRects().length)?.focus({ preventScroll: true });
 
   function open(on) {
+    if (on === isOpen()) return on && focus();
     stage.classList.toggle("sheet", on);
     document.body.classList.toggle("under-sheet", on);
     mini.setAttribute("aria-expanded", String(on));
-    (on ? close : mini).focus({ preventScroll: true });
+    if (on) focus();
+    else {
+      onClose.forEach((listener) => listener());
+      mini.focus({ preventScroll: true });
+    }
     dispatchEvent(new Event("resize"));
   }
 
   mini.addEventListener("click", () => open(true));
-  close.addEventListener("click", () => open(false));
+  for (const button of closers) button.addEventListener("click", () => open(false));
   addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && stage.classList.contains("sheet")) open(false);
+    if (event.key === "Escape" && !event.defaultPrevented && isOpen()) open(false);
   });
   new IntersectionObserver(([seen]) => mini.classList.toggle("away", seen.isIntersecting), { threshold: 0.15 })
     .observe(stage);
+  return { open, isOpen, isNarrow: () => matchMedia(NARROW).matches, onClose: (listener) => onClose.push(listener) };
 }

@@ -15,9 +15,9 @@ const SHOWN_TABS = 5;
 /**
  * @param {HTMLElement} root the .work element; data-editor: address of the editor's bundle, data-folders: folders of
  *   this lesson's labs, data-programs: their programs in order
- * @param {{stage: HTMLElement}} parts
+ * @param {{stage: HTMLElement, sheet: ReturnType<typeof import("./sheet.js").createSheet>}} parts
  */
-export function createWorkspace(root, { stage }) {
+export function createWorkspace(root, { stage, sheet }) {
   const $ = (selector) => root.querySelector(selector);
   const words = (list) => (list ?? "").split(" ").filter(Boolean);
   const folders = words(root.dataset.folders);
@@ -39,6 +39,7 @@ export function createWorkspace(root, { stage }) {
     $("#w-body").hidden = !on;
     $("#w-toggle").setAttribute("aria-expanded", String(on));
     stage.classList.toggle("has-work", on);
+    if (on && sheet.isNarrow()) sheet.open(true);
     dispatchEvent(new Event("resize"));
     if (on && sandbox) await ready();
   }
@@ -191,7 +192,7 @@ export function createWorkspace(root, { stage }) {
       await putFile(path, text, null).catch((error) => complain(error.message));
       await refresh();
     }
-    await show(path, { focus: true });
+    await show(path, { focus: !sheet.isNarrow() });
     return true;
   }
 
@@ -209,6 +210,7 @@ export function createWorkspace(root, { stage }) {
   addEventListener("beforeunload", () => {
     if (shown && saves?.files.get(shown)?.state === "typed") saves.flush(shown);
   });
+  sheet.onClose(() => open(false));
   root.hidden = false;
   return { attach, changed, openFile, open };
 }

@@ -27,6 +27,7 @@ const dress = keyWords(document, look, ink);
 document.addEventListener("htmx:afterSettle", dress);
 const board = createBoard($("#live"), { look, history, ink, letter: letterCase() });
 const numbers = liveValues(document);
+const sheet = createSheet(stage, $("#mini"));
 
 let model = emptyModel();
 let link = { state: "connecting", since: Date.now(), attempt: 0, sentence: "" };
@@ -51,7 +52,7 @@ function panelChanged() {
 
 async function fetchTools() {
   const [{ createWorkspace }, { createDeck }] = await Promise.all([import("../workspace.js"), import("../deck.js")]);
-  return { workspace: createWorkspace($("#work"), { stage }), deck: createDeck($("#deck"), $("#break")) };
+  return { workspace: createWorkspace($("#work"), { stage, sheet }), deck: createDeck($("#deck"), $("#break")) };
 }
 
 function chip({ mark, word, idle }) {
@@ -73,6 +74,7 @@ function attach(id) {
 /** With a cluster the plate is the board, and the panel hides behind the chip; without one it is the panel. */
 function show(alive) {
   stage.dataset.mode = alive ? "board" : "panel";
+  if (!alive) sheet.open(false);
   if (alive) slot.setAttribute("popover", "auto");
   else slot.removeAttribute("popover");
   slot.classList.toggle("pop", alive);
@@ -169,7 +171,6 @@ look.onChange(() => {
 watchParagraphs(document, look);
 outline(document);
 questions(document);
-createSheet(stage, $("#mini"));
 new MutationObserver(panelChanged).observe(slot, { childList: true, subtree: true, attributes: true });
 panelChanged();
 pauseWhenHidden({ pause: () => socket?.pause(), resume: () => socket?.resume() });
