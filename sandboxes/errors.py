@@ -17,6 +17,10 @@ class NotReady(SandboxError):
     """The sandbox has no Kafka to talk to just now; asking again later may help."""
 
 
+class NoSuchSandbox(NotReady):
+    """It was deleted, or never was: asking again will not help."""
+
+
 class NotPossibleNow(SandboxError):
     """The wish makes no sense in the present state (wake a sandbox that is not asleep)."""
 

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from sandboxes.backends.base import Backend, KafkaEndpoint, Phase, Spec, Tier, Workspace
-from sandboxes.errors import NotReady
+from sandboxes.errors import NoSuchSandbox, NotReady
 from sandboxes.lifecycle import ALIVE
 from sandboxes.models import Cluster, Sandbox
 
@@ -38,10 +38,13 @@ def spec_of(sandbox: Sandbox) -> Spec:
 def endpoint(sandbox_id: UUID) -> KafkaEndpoint:
     """The platform's way to a sandbox's Kafka; asks the backend, so keep the answer while it works.
 
-    Raises NotReady while there is none, BackendError when the backend cannot be asked.
+    Raises NotReady while there is none (NoSuchSandbox when there will be none again), BackendError when the
+    backend cannot be asked.
     """
     sandbox = Sandbox.objects.select_related("cluster").filter(pk=sandbox_id).first()
-    if sandbox is None or sandbox.now not in ALIVE:
+    if sandbox is None or sandbox.wanted == Sandbox.Wanted.ABSENT:
+        raise NoSuchSandbox("This sandbox was deleted. Press Start for a new one.")
+    if sandbox.now not in ALIVE:
         raise NotReady("Your sandbox is not running. Press Start.")
     seen = backend_for(sandbox).observe(sandbox.hex)
     if seen.phase is not Phase.RUNNING or seen.endpoint is None:

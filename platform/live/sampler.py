@@ -28,6 +28,7 @@ class Sampler:
         self._feed = feed
         self._resolve = resolve
         self._watches: dict[str, tuple[Watch, asyncio.Task[None]]] = {}
+        self._gone: set[str] = set()
         self._knocked = asyncio.Event()
 
     async def run(self) -> None:
@@ -44,14 +45,22 @@ class Sampler:
             await stop([knocks, *(task for _, task in self._watches.values())])
 
     async def _look(self) -> None:
-        for hex_id, (_, task) in list(self._watches.items()):
-            if task.done():
-                self._report(hex_id, task)
-                del self._watches[hex_id]
-        for hex_id in await self._feed.watched():
+        self._clear_away()
+        watched = await self._feed.watched()
+        self._gone &= watched
+        for hex_id in watched - self._gone:
             if hex_id not in self._watches and len(self._watches) < MOST_WATCHES:
                 watch = Watch(hex_id, self._feed, self._resolve)
                 self._watches[hex_id] = (watch, asyncio.create_task(watch.run()))
+
+    def _clear_away(self) -> None:
+        """Forget watches that have ended. A deleted sandbox stays watched by name until its pages notice."""
+        for hex_id, (watch, task) in list(self._watches.items()):
+            if task.done():
+                self._report(hex_id, task)
+                del self._watches[hex_id]
+                if watch.is_gone:
+                    self._gone.add(hex_id)
 
     @staticmethod
     def _report(hex_id: str, task: asyncio.Task[None]) -> None:
@@ -72,7 +81,8 @@ class Sampler:
     def _heard(self, message: dict[str, object]) -> None:
         data = message.get("data")
         if message.get("type") == "message" and isinstance(data, bytes):
-            known = self._watches.get(data.decode("ascii", "replace"))
-            if known:
+            hex_id = data.decode("ascii", "replace")
+            self._gone.discard(hex_id)
+            if known := self._watches.get(hex_id):
                 known[0].look()
             self._knocked.set()

@@ -25,7 +25,8 @@ from sandboxes.backends.base import KafkaEndpoint
 
 logger = logging.getLogger(__name__)
 
-# Where a sandbox's Kafka is; raises LookupError, its text a sentence for the student, while it is nowhere.
+# Where a sandbox's Kafka is. While it is nowhere: LookupError, its text a sentence for the student; Gone when
+# it will be nowhere for good.
 Resolve = Callable[[str], Awaitable[KafkaEndpoint]]
 
 RENEW_S = 3.0
@@ -36,12 +37,19 @@ _FIRST_S = 0.6
 _FIRST_SILENT_S = 1.5
 
 
+class Gone(LookupError):
+    """There is no such sandbox any more."""
+
+
 class Replaced(Exception):
     """Another sampler holds the lease now, or Redis has forgotten ours."""
 
 
 class Watch:
-    """Runs from `run` until the lease or the last watcher is gone. One per sandbox and process."""
+    """Runs from `run` until the lease, the last watcher or the sandbox is gone. One per sandbox and process.
+
+    is_gone: it ended because there is no such sandbox any more.
+    """
 
     def __init__(self, hex_id: str, feed: Feed, resolve: Resolve) -> None:
         self.hex_id = hex_id
@@ -50,6 +58,7 @@ class Watch:
         self._token = secrets.token_hex(8)
         self._pacer = Pacer(self._publish)
         self.picture = Picture(self._pacer.touch)
+        self.is_gone = False
         self._stream: Stream | None = None
         self._looked = asyncio.Event()
         self._has_views = asyncio.Event()
@@ -74,6 +83,8 @@ class Watch:
             await _first_to_end(self._keep_lease(), self._pacer.run(), self._sample())
         except (Replaced, RedisError) as reason:
             logger.info("live.replaced", extra={"sandbox": self.hex_id, "reason": str(reason)})
+        except Gone as reason:
+            await self._say_gone(str(reason))
         finally:
             with contextlib.suppress(RedisError, TimeoutError):
                 await asyncio.shield(self._feed.release(self.hex_id, self._token))
@@ -99,6 +110,13 @@ class Watch:
         ):
             raise Replaced("the lease is another's")
 
+    async def _say_gone(self, sentence: str) -> None:
+        """A last frame for pages that are still open."""
+        self.is_gone = True
+        self.picture.broker_is(ok=False, sentence=sentence)
+        with contextlib.suppress(Replaced, RedisError):
+            await self._publish()
+
     # -- Kafka ---------------------------------------------------------------------------------------------
 
     async def _sample(self) -> None:
@@ -117,8 +135,11 @@ class Watch:
                 cluster.close()
 
     async def _endpoint(self) -> KafkaEndpoint | None:
+        """None while it is nowhere; raises Gone."""
         try:
             return await self._resolve(self.hex_id)
+        except Gone:
+            raise
         except LookupError as error:
             self.picture.broker_is(ok=False, sentence=str(error))
         except Exception:

@@ -92,7 +92,10 @@ class Connection:
         reader, writer = self._streams
         self._correlation = (self._correlation + 1) & 0x7FFFFFFF
         self.asked += 1
-        writer.write(requests.frame(request, self._correlation, CLIENT_ID))
+        try:
+            writer.write(requests.frame(request, self._correlation, CLIENT_ID))
+        except RuntimeError as error:  # how uvloop says that the other end has hung up meanwhile
+            raise ConnectionResetError("the connection is gone") from error
         await writer.drain()
         size = int.from_bytes(await reader.readexactly(4), "big")
         if not 4 <= size <= MOST_ANSWER_BYTES:

@@ -13,13 +13,14 @@ from django.db import close_old_connections
 
 from live.feed import Feed, connect
 from live.sampler import Sampler
+from live.watch import Gone
 from sandboxes import provisioning
 from sandboxes.backends.base import BackendError, KafkaEndpoint
-from sandboxes.errors import NotReady
+from sandboxes.errors import NoSuchSandbox, NotReady
 
 
 async def resolve(hex_id: str) -> KafkaEndpoint:
-    """Where a sandbox's Kafka is; LookupError with a sentence for the student while it is nowhere."""
+    """Where a sandbox's Kafka is. Raises as `live.watch.Resolve` says."""
     return await asyncio.to_thread(_resolve, hex_id)
 
 
@@ -28,7 +29,9 @@ def _resolve(hex_id: str) -> KafkaEndpoint:
     try:
         return provisioning.endpoint(UUID(hex_id))
     except ValueError as error:
-        raise LookupError("There is no such sandbox.") from error
+        raise Gone("There is no such sandbox.") from error
+    except NoSuchSandbox as error:
+        raise Gone(error.sentence) from error
     except (NotReady, BackendError) as error:
         raise LookupError(error.sentence) from error
     finally:
