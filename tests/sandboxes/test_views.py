@@ -48,7 +48,7 @@ def test_a_student_without_a_sandbox_is_offered_one(page: Client) -> None:
 
     assert 'data-state="none"' in panel
     assert 'data-sandbox=""' in panel
-    assert "Nobody has started one here yet" in panel
+    assert "Too few starts here yet to measure" in panel
 
 
 def test_start_answers_with_a_place_and_an_estimate(page: Client, ada: User) -> None:
