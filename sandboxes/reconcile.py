@@ -260,10 +260,12 @@ def _binding(step: _Step) -> None:
 
 
 def _ready(step: _Step) -> None:
+    if faults.broker_is_down_on_purpose(step.sandbox):  # it may still be on its way down
+        return step.move(State.DEGRADED, detail="Your broker was stopped on purpose.")
     seen = step.ask(step.backend.observe, step.sandbox.hex)
     if _is_up(seen) or seen.frozen:
         raise _Settled
-    step.move(State.DEGRADED, detail=seen.detail or "Your broker does not answer.")
+    return step.move(State.DEGRADED, detail=seen.detail or "Your broker does not answer.")
 
 
 def _degraded(step: _Step) -> None:
@@ -271,7 +273,7 @@ def _degraded(step: _Step) -> None:
     seen = step.ask(step.backend.observe, step.sandbox.hex)
     if seen.phase is Phase.ABSENT:
         return _lost(step)
-    if not _is_up(seen) and faults.broker_is_down_on_purpose(step.sandbox):
+    if faults.broker_is_down_on_purpose(step.sandbox):
         raise _Settled
     if not _is_up(seen):
         seen = step.ask(step.backend.ensure, provisioning.spec_of(step.sandbox))

@@ -102,6 +102,16 @@ class DeafToFaultsBackend(MemoryBackend):
         super().undo(sandbox_id, fault)
 
 
+class SlowToFallBackend(MemoryBackend):
+    """Looks up for as long as anybody asks, also after a fault has told it to stop."""
+
+    def __init__(self) -> None:
+        super().__init__(pace_s={}, store=shared)
+
+    def inject(self, sandbox_id: str, fault: Fault) -> None:
+        """Accepted, and not yet to be seen."""
+
+
 class CountingBackend(MemoryBackend):
     """Ready after a number of looks rather than after a time, so that every run makes the same calls."""
 

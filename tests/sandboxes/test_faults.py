@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from sandboxes import faults, provisioning, reconcile, services, sweep
-from sandboxes.backends.base import BackendError, Fault
+from sandboxes.backends.base import BackendError, Fault, FaultKind
 from sandboxes.errors import NotPossibleNow
 from sandboxes.lifecycle import State
 from sandboxes.models import FaultRecord
@@ -35,6 +35,23 @@ def test_a_broker_stopped_on_purpose_is_not_repaired(ada: User) -> None:
     sandbox.refresh_from_db()
     assert sandbox.now is State.DEGRADED
     invariants.check()
+
+
+@pytest.mark.parametrize("actor", ["student", "check"])
+@pytest.mark.parametrize("kind", ["broker_stop", "broker_kill"])
+def test_a_broker_fault_shows_at_once_whoever_made_it_while_the_broker_still_goes_down(
+    ada: User, use_backend: Use, kind: FaultKind, actor: str
+) -> None:
+    use_backend("SlowToFallBackend")
+    sandbox = ready_sandbox(ada)
+
+    record = services.inject_fault(sandbox, Fault(kind=kind), seconds=20, actor=actor)
+    settle(sandbox)
+    assert sandbox.now is State.DEGRADED
+    services.undo_fault(record)
+    settle(sandbox)
+
+    assert sandbox.now is State.READY
 
 
 def test_the_sweep_takes_an_overdue_fault_out_and_the_broker_returns(ada: User) -> None:
