@@ -10,6 +10,10 @@ export class Look {
     this.wanted = topics;
     this.topicChosen = null;
     this.topicShown = null;
+    /** Topics of the lab the reader is at, the first one first; they need not exist yet. */
+    this.labTopics = [];
+    /** The topic that was created last while the reader watched. */
+    this.topicBorn = null;
     /** The topic that is on the board now, however it got there. */
     this.current = null;
     this.groupChosen = null;
@@ -36,12 +40,28 @@ export class Look {
     if (moved) this.listeners.forEach((listener) => listener(change));
   }
 
-  /** The topic on the board: what was chosen or pointed at while it exists, else the lesson's, else the first. */
+  /** Turn to a lab; beginning one outranks what was chosen by hand before, going on with it does not. */
+  atLab(topics, { begun = false } = {}) {
+    if (!topics.length) return;
+    const same = topics.join(" ") === this.labTopics.join(" ");
+    if (begun || !same) this.set({ labTopics: topics, topicChosen: null, topicShown: null, topicBorn: null });
+    else this.set({ topicShown: null });
+  }
+
+  /** Topics were created while the reader watched: the newest goes on the board, unless the lab has its own order. */
+  born(names) {
+    for (const name of names) this.set({ topicBorn: this.labTopics.includes(name) ? null : name });
+  }
+
+  /**
+   * The topic on the board: what was pointed at or chosen while it exists, else what came last, else the lab's,
+   * else the lesson's, else the first.
+   */
   topic(model) {
     const { own } = topicNames(model);
     const exists = (name) => name && model.topics[name];
-    return [this.topicShown, this.topicChosen].find(exists)
-      ?? this.wanted.find(exists) ?? own[0] ?? null;
+    const wished = [this.topicShown, this.topicChosen, this.topicBorn, ...this.labTopics, ...this.wanted];
+    return wished.find(exists) ?? own[0] ?? null;
   }
 
   /** The group whose work is coloured; members count more than old commits. */
@@ -53,7 +73,9 @@ export class Look {
 
   /** Topics whose records should be sent. */
   view() {
-    const names = [this.current, this.topicShown, this.topicChosen, ...this.wanted].filter(Boolean);
+    const names = [
+      this.current, this.topicShown, this.topicChosen, this.topicBorn, ...this.labTopics, ...this.wanted,
+    ].filter(Boolean);
     return [...new Set(names)].slice(0, 8);
   }
 }

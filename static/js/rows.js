@@ -59,6 +59,11 @@ export function topicNames(model) {
   };
 }
 
+/** The student's topics that are in `after` and were not in `before`. @returns {string[]} */
+export function bornTopics(before, after) {
+  return topicNames(after).own.filter((name) => !before.topics[name]);
+}
+
 /** @returns {number} records the topic holds now: markers and compacted records count as offsets */
 export function heldIn(topic) {
   return (topic?.partitions ?? []).reduce((sum, { start, end }) => sum + end - start, 0);

@@ -15,9 +15,10 @@ const SHOWN_TABS = 5;
 /**
  * @param {HTMLElement} root the .work element; data-editor: address of the editor's bundle, data-folders: folders of
  *   this lesson's labs, data-programs: their programs in order
- * @param {{stage: HTMLElement, sheet: ReturnType<typeof import("./sheet.js").createSheet>}} parts
+ * @param {{stage: HTMLElement, sheet: ReturnType<typeof import("./sheet.js").createSheet>,
+ *   onRun: (path: string) => void}} parts
  */
-export function createWorkspace(root, { stage, sheet }) {
+export function createWorkspace(root, { stage, sheet, onRun }) {
   const $ = (selector) => root.querySelector(selector);
   const words = (list) => (list ?? "").split(" ").filter(Boolean);
   const folders = words(root.dataset.folders);
@@ -133,6 +134,7 @@ export function createWorkspace(root, { stage, sheet }) {
     const file = await saves.flush(shown);
     if (file.state === "conflict") return tell(file);
     if (file.state === "failed") return complain(`Not run: it could not be saved. ${file.sentence}`);
+    onRun(file.path);
     link?.run(file.path);
   }
 
@@ -179,21 +181,24 @@ export function createWorkspace(root, { stage, sheet }) {
     if (!shown && files.length) await show(first(files, folders, programs));
   }
 
-  /** Open one file, as a button in the text asks. @param {string} name a path, or a file of this lesson's labs */
+  /**
+   * Open one file, as a button in the text asks. @param {string} name a path, or a file of this lesson's labs
+   * @returns {Promise<string|null>} what it was taken for; null without a sandbox
+   */
   async function openFile(name, text = null) {
-    if (!sandbox) return false;
+    if (!sandbox) return null;
     await open();
     const path = resolve(name, files, folders) ?? (text === null ? null : name);
     if (!path) {
       complain(`${name} is not there yet. Start the lab, and it is put into your workspace.`);
-      return true;
+      return name;
     }
     if (text !== null && !files.includes(path)) {
       await putFile(path, text, null).catch((error) => complain(error.message));
       await refresh();
     }
     await show(path, { focus: !sheet.isNarrow() });
-    return true;
+    return path;
   }
 
   $("#w-toggle").addEventListener("click", () => open(!isOpen()));

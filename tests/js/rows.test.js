@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { History, LAG_FOR, LOOK_BACK } from "../../static/js/history.js";
 import { Look } from "../../static/js/look.js";
-import { endOf, groupLag, groupsOf, heldIn, laneRows, topicNames } from "../../static/js/rows.js";
+import { bornTopics, endOf, groupLag, groupsOf, heldIn, laneRows, topicNames } from "../../static/js/rows.js";
 import { member, model } from "./scene.js";
 
 test("a lane says who owns it, how far it is behind and for how long", () => {
@@ -46,6 +46,30 @@ test("the board shows what was chosen while it exists, else the lesson's topic, 
   assert.equal(look.topic(model()), "orders");
   assert.equal(new Look({ topics: [] }).topic(model()), "orders");
   assert.equal(new Look({ topics: [] }).topic(model({ topics: {} })), null);
+});
+
+test("beginning a lab turns the board to its first topic that exists, whatever was chosen before", () => {
+  const look = new Look({ topics: ["payments"] });
+  look.set({ topicChosen: "payments" });
+  look.atLab(["late", "orders"], { begun: true });
+  assert.equal(look.topic(model()), "orders");
+  look.set({ topicChosen: "payments" });
+  look.atLab(["late", "orders"]);
+  assert.equal(look.topic(model()), "payments", "going on with the same lab keeps the choice");
+  look.atLab(["orders"]);
+  assert.equal(look.topic(model()), "orders", "another lab does not");
+});
+
+test("a topic made while watching goes on the board, unless one was chosen by hand", () => {
+  const look = new Look({ topics: ["payments"] });
+  const before = model();
+  const after = model({ topics: { ...before.topics, hello: before.topics.orders } });
+  assert.deepEqual(bornTopics(before, after), ["hello"]);
+  look.born(bornTopics(before, after));
+  assert.equal(look.topic(after), "hello");
+  assert.ok(look.view().includes("hello"));
+  look.set({ topicChosen: "orders" });
+  assert.equal(look.topic(after), "orders");
 });
 
 test("a group with members is looked at before one that only committed once", () => {
