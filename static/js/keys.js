@@ -16,51 +16,64 @@ export function hash(text) {
 }
 
 /**
- * Eight keys or fewer never share an ink; beyond that the letter must tell them apart.
- * @returns {(key: string) => number} 0..7
+ * The ink of a key is its own hash and nothing else: the same on every page, in every tab, after every reload. Two
+ * keys may share one; the letter tells them apart.
+ * @param {string} key @returns {number} 0..7
  */
-export function inkPot() {
-  const inks = new Map();
-  const taken = new Set();
-  return (key) => {
-    if (!inks.has(key)) {
-      const ink = freeFrom(hash(key) % INKS, taken);
-      inks.set(key, ink);
-      taken.add(ink);
-      if (inks.size > 5_000) inks.delete(inks.keys().next().value);
-    }
-    return inks.get(key);
-  };
-}
+export const inkOf = (key) => hash(key) % INKS;
 
-function freeFrom(wanted, taken) {
-  if (taken.size >= INKS) return wanted;
-  for (let step = 0; step < INKS; step += 1) {
-    if (!taken.has((wanted + step) % INKS)) return (wanted + step) % INKS;
-  }
-  return wanted;
-}
+/** Keys a topic's letters are learnt from, and the share of them that makes a beginning a common one. */
+const LEARN_FROM = 400;
+const MOST_OF = 0.6;
 
 /**
- * The letter of a key is the first character in which the topic's keys differ: order-7 and order-9 are told
- * apart by 7 and 9, acme and birch by a and b.
+ * The letter of a key is its most telling character: the first one after the beginning that most keys of the topic
+ * share, or the last digit where only digits are left. order-7 and order-9 are told apart by 7 and 9, acme and birch
+ * by a and b; one odd key among them changes nothing for the others.
  * @returns {(topic: string, key: string) => string}
  */
 export function letterCase() {
-  const prefixes = new Map();
+  const topics = new Map();
   return (topic, key) => {
-    const known = prefixes.get(topic);
-    const prefix = known === undefined ? key : common(known, key);
-    prefixes.set(topic, prefix);
-    const at = prefix.length < key.length ? prefix.length : 0;
-    return String.fromCodePoint(key.codePointAt(at) ?? 0x20);
+    if (!topics.has(topic)) topics.set(topic, { keys: new Set(), prefix: null });
+    const known = topics.get(topic);
+    if (known.keys.size < LEARN_FROM && !known.keys.has(key)) {
+      known.keys.add(key);
+      known.prefix = null;
+    }
+    known.prefix ??= commonStart([...known.keys]);
+    return telling(key, known.prefix);
   };
 }
 
-function common(a, b) {
+function telling(key, prefix) {
+  const rest = key.startsWith(prefix) && key.length > prefix.length ? key.slice(prefix.length) : key;
+  const at = /^\d+$/.test(rest) ? rest.length - 1 : 0;
+  return String.fromCodePoint(rest.codePointAt(at) ?? 0x20);
+}
+
+/** The longest beginning that most keys share, without digits at its end; "" for a lone key. */
+export function commonStart(keys) {
+  let sharing = keys;
   let length = 0;
-  while (length < a.length && length < b.length && a[length] === b[length]) length += 1;
-  return a.slice(0, length);
+  while (keys.length > 1) {
+    const next = mostByUnit(sharing, length);
+    if (next.length < 2 || next.length < keys.length * MOST_OF) break;
+    sharing = next;
+    length += 1;
+  }
+  return sharing[0]?.slice(0, length).replace(/[\d\ud800-\udbff]+$/, "") ?? "";
+}
+
+/** Of these keys, the largest set that agrees at one place. */
+function mostByUnit(keys, at) {
+  const sets = new Map();
+  for (const key of keys) {
+    if (key.length <= at) continue;
+    if (!sets.has(key[at])) sets.set(key[at], []);
+    sets.get(key[at]).push(key);
+  }
+  return [...sets.values()].reduce((best, set) => (set.length > best.length ? set : best), []);
 }
 
 // Control, direction and zero-width characters can make text look like something it is not.

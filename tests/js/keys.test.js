@@ -1,34 +1,36 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { INKS, hash, inkPot, letterCase, visible } from "../../static/js/keys.js";
+import { INKS, hash, inkOf, letterCase, visible } from "../../static/js/keys.js";
 
-test("a key keeps its ink, whoever asks and however often", () => {
-  const ink = inkPot();
-  const first = ["acme", "birch", "corvo"].map(ink);
-  assert.deepEqual(["corvo", "birch", "acme"].map(ink).reverse(), first);
+test("the ink depends on the key alone, whatever came before it", () => {
+  assert.deepEqual(["acme", "birch", "T-0"].map(inkOf), ["acme", "birch", "T-0"].map((key) => hash(key) % INKS));
+  assert.deepEqual([inkOf("acme"), inkOf("birch"), inkOf("T-0")], [7, 1, 6], "on every page");
 });
 
-test("up to eight keys never share an ink", () => {
-  const ink = inkPot();
-  const inks = Array.from({ length: INKS }, (_, i) => ink(`task-${i}`));
-  assert.equal(new Set(inks).size, INKS);
-  assert.ok(inks.every((each) => each >= 0 && each < INKS));
+test("every ink is used", () => {
+  assert.equal(new Set(Array.from({ length: 100 }, (_, i) => inkOf(`key-${i}`))).size, INKS);
 });
 
-test("beyond eight keys the ink is the key's own hash, the same on every page", () => {
-  const one = inkPot();
-  for (let i = 0; i < INKS; i += 1) one(`first-${i}`);
-  assert.equal(one("late"), hash("late") % INKS);
-});
-
-test("the letter is the first character in which the keys of a topic differ", () => {
+const letters = (keys) => {
   const letter = letterCase();
-  letter("tasks", "task-7");
-  letter("tasks", "task-9");
-  assert.equal(letter("tasks", "task-7"), "7");
-  letter("orders", "acme");
-  letter("orders", "birch");
-  assert.equal(letter("orders", "acme"), "a");
+  keys.forEach((key) => letter("t", key));
+  return keys.map((key) => letter("t", key)).join("");
+};
+
+test("the letter is the first character after what the keys of a topic share", () => {
+  assert.equal(letters(["task-7", "task-9"]), "79");
+  assert.equal(letters(["acme", "birch"]), "ab");
+  assert.equal(letters(["team-red", "team-blue", "team-green"]), "rbg");
+});
+
+test("one odd key does not make all letters the same", () => {
+  assert.equal(letters(["task-7", "task-8", "task-9", "ines"]), "789i");
+  assert.equal(letters(["order-1", "order-2", "order-3", "order", "refund-1"]), "123or");
+});
+
+test("of a number the last digit is shown, for a digit that all share tells nothing", () => {
+  assert.equal(letters(["T-10", "T-11", "T-12", "T-20"]), "0120");
+  assert.equal(letters(["100", "101", "102"]), "012");
 });
 
 test("a lone key shows its first letter, an empty one a blank, an emoji stays whole", () => {

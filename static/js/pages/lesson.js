@@ -5,10 +5,11 @@
 import { createBoard } from "../board.js";
 import { History } from "../history.js";
 import { clock, say, still } from "../ink.js";
-import { inkPot, letterCase } from "../keys.js";
+import { inkOf, letterCase } from "../keys.js";
 import { Look } from "../look.js";
 import { apply, emptyModel } from "../model.js";
 import { keyWords, liveValues, outline, questions, watchParagraphs } from "../prose.js";
+import { bornTopics } from "../rows.js";
 import { createSheet } from "../sheet.js";
 import { connect, pauseWhenHidden } from "../socket.js";
 
@@ -20,12 +21,11 @@ const SAY_AFTER = 2_000;
 const $ = (selector) => document.querySelector(selector);
 const stage = $("#board");
 const slot = $("#panel-slot");
-const ink = inkPot();
 const look = new Look({ topics: (stage.dataset.topics ?? "").split(" ").filter(Boolean) });
 const history = new History();
-const dress = keyWords(document, look, ink);
+const dress = keyWords(document, look, inkOf);
 document.addEventListener("htmx:afterSettle", dress);
-const board = createBoard($("#live"), { look, history, ink, letter: letterCase() });
+const board = createBoard($("#live"), { look, history, ink: inkOf, letter: letterCase() });
 const numbers = liveValues(document);
 const sheet = createSheet(stage, $("#mini"));
 
@@ -52,7 +52,7 @@ function panelChanged() {
 
 async function fetchTools() {
   const [{ createWorkspace }, { createDeck }] = await Promise.all([import("../workspace.js"), import("../deck.js")]);
-  return { workspace: createWorkspace($("#work"), { stage, sheet }), deck: createDeck($("#deck"), $("#break")) };
+  return { workspace: createWorkspace($("#work"), { stage, sheet, onRun: atProgram }), deck: createDeck($("#deck"), $("#break")) };
 }
 
 function chip({ mark, word, idle }) {
@@ -85,7 +85,9 @@ function show(alive) {
 function frame(received) {
   if (received.t) board.clock(received.t);
   if (received.lane === "control") return control(received);
+  const before = model;
   model = apply(model, received);
+  if (before.t && before.epoch === model.epoch && received.lane !== "snap") look.born(bornTopics(before, model));
   history.take(model);
   board.show(model);
 }
@@ -93,6 +95,7 @@ function frame(received) {
 /** Other rooms' news: htmx listens on the body for it. */
 async function control({ kind, data }) {
   const fire = (name) => document.body.dispatchEvent(new CustomEvent(name, { detail: data }));
+  if (kind === "attempt") look.atLab(topicsOf(labWith("lab", data.lab)), { begun: true });
   if (kind === "sandbox") fire("sandbox:changed");
   if (kind === "verdict" || kind === "attempt") fire("lab:changed");
   if (kind === "fault") (await tools)?.deck.changed(data);
@@ -102,6 +105,13 @@ async function control({ kind, data }) {
 function linked(next) {
   link = next;
 }
+
+const labWith = (name, value) => [...document.querySelectorAll("section.lab")]
+  .find((lab) => lab.dataset[name] === value);
+const topicsOf = (lab) => (lab?.dataset.topics ?? "").split(" ").filter(Boolean);
+
+/** A program of a lab is opened or run: the board turns to that lab's topics. */
+const atProgram = (path) => look.atLab(topicsOf(labWith("folder", path.split("/")[0])));
 
 /** What keeps the picture from being true, in one sentence; "" when it is live. */
 function trouble() {
@@ -137,7 +147,7 @@ function status() {
 async function openFile(button) {
   const code = button.closest(".code")?.querySelector("pre code")?.textContent ?? null;
   const opened = await (await tools)?.workspace.openFile(button.dataset.file, button.dataset.do === "try" ? code : null);
-  if (opened) return;
+  if (opened) return atProgram(opened);
   stage.scrollIntoView({ block: "nearest", behavior: still() ? "auto" : "smooth" });
   slot.querySelector("button")?.focus({ preventScroll: true });
 }
@@ -168,6 +178,8 @@ look.onChange(() => {
   viewed = view;
 });
 
+const openLab = document.querySelector("section.lab[data-state=open]");
+if (openLab) look.atLab(topicsOf(openLab));
 watchParagraphs(document, look);
 outline(document);
 questions(document);
