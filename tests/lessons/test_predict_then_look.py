@@ -1,0 +1,120 @@
+"""What lab 3.1 says of sheets that are broken, come late, or are true of more than one run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from lessons.checks import Horizon, Isolation, Judge, RecordView, State, Verdict
+from lessons.judges import load_code
+from lessons.labs import Lab
+from lessons.sources import read_yaml
+from tests.lessons import labs
+from tests.lessons.paper import PaperView, run_of
+
+HERE = Path(__file__).parents[2] / "lessons/content/03-mental-model/labs/predict-then-look"
+SPEC = Lab.model_validate(read_yaml(HERE / "lab.yaml").data)
+JUDGES = load_code(SPEC, checks=(HERE / "checks.py").read_text(), workload="", name="3.1").judges
+RUN = replace(run_of("predict-then-look/send.py", started_at=1000.0), ended_at=1002.0, exit_code=0)
+PREDICTED = {"same_key_same_partition": "yes", "equal_share": "no", "partitions_used": 3}
+
+
+@dataclass(slots=True)
+class Runs(PaperView):
+    """A log with one time stamp for each record: shares of a first run at 995, of the last one at 1001."""
+
+    before: tuple[int, int, int] = (0, 0, 0)
+    last: tuple[int, int, int] = (30, 20, 10)
+    files: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        shares = [a + b for a, b in zip(self.before, self.last, strict=True)]
+        self.log, self.runs = {"mm-tasks": [[b"n0nce"] * share for share in shares]}, (RUN,)
+
+    def records(
+        self, name: str, *, since: Horizon | None = None, isolation: Isolation = "read_uncommitted"
+    ) -> tuple[RecordView, ...]:
+        return tuple(
+            replace(record, timestamp=995.0 if record.offset < self.before[record.partition] else 1001.0)
+            for record in PaperView.records(self, name, since=since)
+        )
+
+
+def said(task: str, view: PaperView, *, opened: float = 990.0) -> Verdict:
+    judge: Judge = JUDGES[task]
+    return judge(view, labs.facts(task_activated_at=opened))
+
+
+def sheet(*counts: int, equal: str) -> dict[str, str]:
+    written = {f"P{n}": count for n, count in enumerate(counts)} | {"equal_share": equal}
+    return {"predict-then-look/observed.json": json.dumps(written)}
+
+
+@pytest.mark.parametrize(("task", "name"), [("predict", "prediction.json"), ("observed", "observed.json")])
+def test_a_sheet_that_is_not_json_is_told_where(task: str, name: str) -> None:
+    verdict = said(task, Runs(files={f"predict-then-look/{name}": '{"a": 1,\n}'}))
+
+    assert verdict.state is State.WAITING
+    assert f"{name} is not valid JSON" in verdict.sentence
+    assert "line " in verdict.sentence
+    assert "column " in verdict.sentence
+
+
+def test_later_tasks_are_closed_until_the_prediction_is_written() -> None:
+    assert SPEC.task("keys").requires == ("predict",)
+    assert SPEC.task("order").requires == SPEC.task("observed").requires == ("keys",)
+
+
+def test_a_prediction_made_long_after_the_first_record_does_not_count() -> None:
+    verdict = said("keys", Runs(), opened=1100.0)
+
+    assert verdict.state is State.WAITING
+    assert "older than your prediction" in verdict.sentence
+
+
+def test_a_prediction_seen_a_moment_after_the_run_counts() -> None:
+    assert "older than your prediction" not in said("keys", Runs(), opened=1003.0).sentence
+
+
+def test_the_sheet_may_be_right_for_the_last_run_or_for_all_runs() -> None:
+    view = Runs(before=(0, 10, 20))
+    for files in (sheet(30, 20, 10, equal="no"), sheet(30, 30, 30, equal="yes")):
+        view.files = files
+        assert said("observed", view).state is State.PASS
+
+
+def test_a_sheet_that_mixes_both_is_wrong_and_the_rows_say_which_run_they_count() -> None:
+    verdict = said("observed", Runs(before=(0, 10, 20), files=sheet(30, 30, 30, equal="no")))
+
+    assert verdict.cause == "SHEET_DIFFERS"
+    assert verdict.evidence[1].note == "20 of the last run in the log, 30 on your sheet"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (json.dumps(PREDICTED), ""),
+        (json.dumps(PREDICTED | {"partitions_used": "many"}), "partitions_used is to be one of 1, 2, 3"),
+        ('{"equal_share": "no",}', "is not valid JSON"),
+        ("[]", "same_key_same_partition is to be one of yes, no"),
+    ],
+)
+def test_the_starter_says_in_one_sentence_what_the_prediction_lacks(
+    tmp_path: Path, text: str, sentence: str
+) -> None:
+    (tmp_path / "prediction.json").write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-c", "import prediction; print(prediction.missing())"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(HERE / "starter"), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert sentence in done.stdout
+    assert bool(done.stdout.strip()) is bool(sentence)
