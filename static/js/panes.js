@@ -15,6 +15,8 @@ export const MOST_PANES = 4;
 export function createPanes(box, act) {
   const panes = new Map();
   const closed = new Set();
+  /** Panes that the reader folded or unfolded. */
+  const byHand = new Map();
   const spoken = new Set();
   const empty = box.querySelector(".no-output");
   const since = Date.now() / 1000;
@@ -28,19 +30,41 @@ export function createPanes(box, act) {
     latest = programs;
     const wanted = chosen(programs.all.filter(isShown), closed);
     for (const [id, pane] of panes) if (!wanted.some((run) => run.program_id === id)) pane.root.hidden = true;
+    const small = folded(wanted, byHand);
+    const open = wanted.filter((run) => !small.has(run));
     for (const run of wanted) {
       const pane = of(run.program_id);
       pane.root.hidden = false;
-      pane.root.classList.toggle("wide", wanted.length % 2 === 1 && run === wanted.at(-1));
+      pane.root.classList.toggle("wide", open.length % 2 === 1 && run === open.at(-1));
+      pane.fold(small.has(run));
       pane.tell(run, copyOf(run, programs.all));
     }
     box.dataset.count = String(wanted.length);
+    box.dataset.open = String(open.length);
     empty.hidden = wanted.length > 0;
   }
 
   function of(id) {
-    if (!panes.has(id)) panes.set(id, createPane(box, id, act, () => { closed.add(id); panes.get(id).root.hidden = true; }));
+    if (!panes.has(id)) panes.set(id, createPane(box, id, act, { close: () => close(id), fold: (on) => fold(id, on) }));
     return panes.get(id);
+  }
+
+  function close(id) {
+    closed.add(id);
+    update(latest);
+  }
+
+  function fold(id, on) {
+    byHand.set(id, on);
+    update(latest);
+  }
+
+  /** Bring the newest running pane of a program into view, with the keyboard in it. */
+  function focus(path) {
+    const run = latest?.running.findLast((one) => one.path === path);
+    if (!run) return;
+    fold(run.program_id, false);
+    of(run.program_id).focus();
   }
 
   function write(id, text) {
@@ -50,7 +74,7 @@ export function createPanes(box, act) {
     if (latest) update(latest);
   }
 
-  return { update, write };
+  return { update, write, focus };
 }
 
 /** Running ones first, then the newest that ended; in the order in which they were started. */
@@ -63,6 +87,18 @@ export function chosen(runs, closed) {
   return open.filter((run) => keep.has(run));
 }
 
+/**
+ * Which panes are one line only: what has ended, while others run or when there are more than two; of several that
+ * ended the newest stays open. What the reader chose by hand stays so.
+ * @param {Map<string, boolean>} byHand
+ */
+export function folded(runs, byHand = new Map()) {
+  const live = runs.some((run) => run.ended_at === null);
+  const ended = runs.filter((run) => run.ended_at !== null);
+  const small = live ? ended : runs.length > 2 ? ended.slice(0, -1) : [];
+  return new Set(runs.filter((run) => byHand.get(run.program_id) ?? small.includes(run)));
+}
+
 /** "copy 2 of 3" while several of one file run. */
 export function copyOf(run, all) {
   const copies = all.filter((other) => other.path === run.path && other.ended_at === null);
@@ -70,7 +106,7 @@ export function copyOf(run, all) {
   return copies.length > 1 && at >= 0 ? `copy ${at + 1} of ${copies.length}` : "";
 }
 
-function createPane(box, id, act, close) {
+function createPane(box, id, act, { close, fold }) {
   const mark = h("i", { className: "state", ariaHidden: "true" });
   const name = h("b");
   const state = h("span", { className: "how" });
@@ -81,17 +117,27 @@ function createPane(box, id, act, close) {
   };
   const stop = button("Stop", "Ask it to end (SIGTERM)", () => act.stop(id));
   const kill = button("Kill -9", "End it at once, without a goodbye (SIGKILL)", () => act.kill(id));
+  const more = button("Show", "Show what it printed", () => fold(!root.classList.contains("folded")));
   const gone = button("Close", "Put this output away", close);
   const pre = h("div", { className: "lines", tabIndex: 0 });
   pre.setAttribute("role", "log");
   pre.setAttribute("aria-live", "off");
-  const root = h("section", { className: "out" }, h("header", {}, mark, name, state, stop, kill, gone), pre);
+  const root = h("section", { className: "out" }, h("header", {}, mark, name, state, more, stop, kill, gone), pre);
   box.append(root);
   const output = createOutput(pre);
 
   return {
     root,
     write: output.write,
+    fold(on) {
+      root.classList.toggle("folded", on);
+      say(more, on ? "Show" : "Fold");
+      more.setAttribute("aria-expanded", String(!on));
+    },
+    focus() {
+      root.scrollIntoView({ block: "nearest" });
+      pre.focus({ preventScroll: true });
+    },
     tell(run, copy) {
       const file = visible(run.label || run.path.split("/").at(-1));
       const running = run.ended_at === null;
@@ -99,6 +145,7 @@ function createPane(box, id, act, close) {
       say(name, file);
       say(state, [running && copy ? copy : outcome(run), run.args.join(" ")].filter(Boolean).join(", "));
       stop.hidden = kill.hidden = !running;
+      more.hidden = running && !root.classList.contains("folded");
       gone.hidden = running;
       root.dataset.ended = String(!running);
       root.setAttribute("aria-label", `Output of ${file}`);

@@ -142,9 +142,19 @@ export function createWorkspace(root, { stage, sheet, onRun }) {
     const running = programs.running;
     const counts = new Map();
     for (const { path } of running) counts.set(path, (counts.get(path) ?? 0) + 1);
-    $(".progs").replaceChildren(...[...counts].map(([path, count]) => h("span", {},
-      h("i", { className: "state ok", ariaHidden: "true" }), visible(path.split("/").at(-1)), " ",
-      h("em", {}, count > 1 ? `${count} copies` : "running"))));
+    $(".progs").replaceChildren(...[...counts].map(([path, count]) => program(path, count)));
+  }
+
+  function program(path, count) {
+    const name = visible(path.split("/").at(-1));
+    const button = h("button", { type: "button", title: `Show what ${name} prints` },
+      h("i", { className: "state ok", ariaHidden: "true" }), name, " ",
+      h("em", {}, count > 1 ? `${count} copies` : "running"));
+    button.addEventListener("click", async () => {
+      if (!isOpen()) await open();
+      panes.focus(path);
+    });
+    return button;
   }
 
   // -- sandbox ---------------------------------------------------------------------------------------------------

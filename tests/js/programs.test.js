@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
-import { chosen, copyOf } from "../../static/js/panes.js";
+import { chosen, copyOf, folded } from "../../static/js/panes.js";
 import { Programs, followPrograms, markOf, outcome } from "../../static/js/programs.js";
 
 const run = (program_id, more = {}) => ({
@@ -104,4 +104,14 @@ test("an error of the server comes through as its sentence", (t) => {
   link.stop("p1");
   last().say({ kind: "error", op: "stop", sentence: "It has ended already." });
   assert.deepEqual(seen.errors, ["It has ended already."]);
+});
+
+test("what has ended is one line while others run, or among more than two; the reader has the last word", () => {
+  const run = (id, ended) => ({ program_id: id, ended_at: ended });
+  const ids = (runs, byHand) => [...folded(runs, byHand)].map((one) => one.program_id);
+  assert.deepEqual(ids([run("a", 1), run("b", 2)]), []);
+  assert.deepEqual(ids([run("a", 1), run("b", null)]), ["a"]);
+  assert.deepEqual(ids([run("a", 1), run("b", 2), run("c", 3)]), ["a", "b"]);
+  assert.deepEqual(ids([run("a", null), run("b", null), run("c", null)]), []);
+  assert.deepEqual(ids([run("a", 1), run("b", null)], new Map([["a", false], ["b", true]])), ["b"]);
 });
