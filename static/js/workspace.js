@@ -5,6 +5,7 @@
 import { clock, h, say } from "./ink.js";
 import { listFiles, putFile, readFile } from "./files.js";
 import { createPanes } from "./panes.js";
+import { recall, remember } from "./place.js";
 import { followPrograms } from "./programs.js";
 import { SaveQueue } from "./saves.js";
 import { tabKeys } from "./board.js";
@@ -40,6 +41,7 @@ export function createWorkspace(root, { stage, sheet, onRun }) {
     $("#w-body").hidden = !on;
     $("#w-toggle").setAttribute("aria-expanded", String(on));
     stage.classList.toggle("has-work", on);
+    remember({ open: on });
     if (on && sheet.isNarrow()) sheet.open(true);
     dispatchEvent(new Event("resize"));
     if (on && sandbox) await ready();
@@ -48,7 +50,9 @@ export function createWorkspace(root, { stage, sheet, onRun }) {
   async function ready() {
     editor ??= await loadEditor();
     if (!files.length) await refresh();
-    if (!shown && files.length) await show(first(files, folders, programs));
+    if (shown || !files.length) return;
+    const { file } = recall();
+    await show(files.includes(file) ? file : first(files, folders, programs));
   }
 
   async function loadEditor() {
@@ -77,6 +81,7 @@ export function createWorkspace(root, { stage, sheet, onRun }) {
       return complain(error.message);
     }
     shown = path;
+    remember({ file: path });
     const file = saves.files.get(path);
     editor.show(path, file.text);
     tabs();
@@ -227,6 +232,7 @@ export function createWorkspace(root, { stage, sheet, onRun }) {
   });
   sheet.onClose(() => open(false));
   root.hidden = false;
+  if (recall().open) open();
   return { attach, changed, openFile, open };
 }
 
