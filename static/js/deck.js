@@ -1,8 +1,9 @@
 /**
- * The failure deck: what the lesson's labs offer to break, with a guess first. Knows templates/lessons/_board.html.
+ * The failure deck: what the lesson's labs offer to break, with a guess first. Knows templates/lessons/_deck.html, and
+ * one line of _board.html.
  */
 import { breakIt } from "./files.js";
-import { h, plural, say } from "./ink.js";
+import { clock, h, plural, say } from "./ink.js";
 
 const FAULTS = {
   broker_stop: {
@@ -28,9 +29,18 @@ const GUESSES = [
   "My programs fail at once", "They wait, and go on when it is over", "Records are lost", "Nothing that I can see",
 ];
 
-/** @param {HTMLDialogElement} dialog @param {HTMLElement} button that opens it */
-export function createDeck(dialog, button) {
-  const cards = [...dialog.querySelectorAll("[data-fault]")].map(card);
+/**
+ * @param {HTMLDialogElement} dialog
+ * @param {HTMLElement} button that opens it
+ * @param {HTMLElement} line on the board: what is broken, until when
+ */
+export function createDeck(dialog, button, line) {
+  const said = createLine(line);
+  const broke = (kind, until) => {
+    dialog.close();
+    said.show(kind, until);
+  };
+  const cards = [...dialog.querySelectorAll("[data-fault]")].map((item) => card(item, broke));
   button.hidden = cards.length === 0;
   button.addEventListener("click", () => dialog.showModal());
   dialog.addEventListener("click", ({ target }) => { if (target === dialog) dialog.close(); });
@@ -38,11 +48,51 @@ export function createDeck(dialog, button) {
     /** A fault began or ended, as the cluster's own event says. */
     changed({ kind, active }) {
       for (const one of cards) if (one.kind === kind && !active) one.over();
+      if (active) said.show(kind, null);
+      else said.hide(kind);
     },
   };
 }
 
-function card(item) {
+/** The countdown is beside the sentence, not in it: a screen reader hears the sentence once. */
+function createLine(line) {
+  const sentence = line.querySelector("[role=status]");
+  const left = line.querySelector(".left");
+  let now = { kind: "", until: null };
+  let timer = 0;
+
+  function tick() {
+    const seconds = Math.ceil((now.until - Date.now()) / 1000);
+    say(left, seconds > 0 ? `${plural(seconds, "second")} left` : "being undone");
+  }
+
+  function show(kind, until) {
+    // The cluster's own event says only that it began; what the deck knows of its end stays.
+    if (until === null && now.kind === kind) return;
+    clearInterval(timer);
+    now = { kind, until };
+    const what = FAULTS[kind]?.title ?? kind;
+    say(sentence, `Broken by you: ${what.toLowerCase()}${until ? `, until ${clock(until)}` : ""}.`);
+    say(left, "");
+    line.hidden = false;
+    if (!until) return;
+    tick();
+    timer = setInterval(tick, 500);
+  }
+
+  return {
+    show,
+    hide(kind) {
+      if (now.kind !== kind) return;
+      clearInterval(timer);
+      now = { kind: "", until: null };
+      line.hidden = true;
+      say(sentence, "");
+    },
+  };
+}
+
+function card(item, broke) {
   const { fault: kind, seconds, ms, node } = item.dataset;
   const about = FAULTS[kind] ?? { title: kind, says: "", path: "" };
   const length = Number(seconds);
@@ -77,7 +127,9 @@ function card(item) {
     press.disabled = true;
     try {
       await breakIt(kind, { seconds: length, ms: Number(ms), node: Number(node) });
-      begin(Date.now() + length * 1000);
+      const until = Date.now() + length * 1000;
+      begin(until);
+      broke(kind, until);
     } catch (error) {
       say(hint, error.message);
       press.disabled = false;

@@ -8,6 +8,7 @@ import { clock, say, still } from "../ink.js";
 import { inkOf, letterCase } from "../keys.js";
 import { Look } from "../look.js";
 import { apply, emptyModel } from "../model.js";
+import { recall, remember } from "../place.js";
 import { keyWords, liveValues, outline, questions, watchParagraphs } from "../prose.js";
 import { bornTopics } from "../rows.js";
 import { createSheet } from "../sheet.js";
@@ -52,7 +53,7 @@ function panelChanged() {
 
 async function fetchTools() {
   const [{ createWorkspace }, { createDeck }] = await Promise.all([import("../workspace.js"), import("../deck.js")]);
-  return { workspace: createWorkspace($("#work"), { stage, sheet, onRun: atProgram }), deck: createDeck($("#deck"), $("#break")) };
+  return { workspace: createWorkspace($("#work"), { stage, sheet, onRun: atProgram }), deck: createDeck($("#deck"), $("#break"), $("#broken")) };
 }
 
 function chip({ mark, word, idle }) {
@@ -172,7 +173,8 @@ function see(place) {
 
 /** Topics come and go from view with the reader's eye. */
 let viewed = "";
-look.onChange(() => {
+look.onChange((change) => {
+  if ("topicChosen" in change) remember({ topic: look.topicChosen });
   const view = JSON.stringify(look.view());
   if (view !== viewed) socket?.setView();
   viewed = view;
@@ -180,6 +182,9 @@ look.onChange(() => {
 
 const openLab = document.querySelector("section.lab[data-state=open]");
 if (openLab) look.atLab(topicsOf(openLab));
+look.set({ topicChosen: recall().topic ?? null });
+// Whoever opens the workspace meanwhile must not close it: it is open as soon as it is there.
+$("#w-toggle").setAttribute("aria-expanded", String(Boolean(recall().open)));
 watchParagraphs(document, look);
 outline(document);
 questions(document);
