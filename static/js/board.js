@@ -129,7 +129,7 @@ export function createBoard(root, { look, history, ink, letter }) {
   function honest() {
     const { model: shown, topic, rows } = scene;
     const all = rows.length > MOST_LANES ? `${MOST_LANES} of ${rows.length} partitions are drawn. ` : "";
-    say($("#honest-say"), all + honesty(shown, topic));
+    say($("#honest-say"), all + honesty(shown, topic, lanes.drawn()));
     const pin = $("#pin");
     pin.hidden = look.pin === null;
     if (look.pin !== null) say(pin.firstElementChild, `Following ${visible(look.pin)}.`);
@@ -187,8 +187,11 @@ export function createBoard(root, { look, history, ink, letter }) {
   };
 }
 
-/** What is drawn, and what of it can be read: nothing is left out in silence. */
-export function honesty(model, topic) {
+/**
+ * What is drawn, and what of it can be read: nothing is left out in silence.
+ * @param {number} drawn records that have a cell
+ */
+export function honesty(model, topic, drawn = Infinity) {
   const count = model.counts[topic] ?? { seen: 0, shown: 0 };
   if (count.shown < count.seen) {
     return `Every record is counted; contents came for ${num(count.shown)} of ${num(count.seen)}.`;
@@ -196,8 +199,8 @@ export function honesty(model, topic) {
   const held = heldIn(model.topics[topic]);
   const read = Object.values(model.records[topic] ?? {}).reduce((sum, lane) => sum + lane.length, 0);
   if (!held) return "No record yet.";
-  return read >= held ? "Every record is drawn."
-    : `Every record is drawn; contents of the newest ${num(read)} of ${num(held)} are here.`;
+  const cells = drawn < held ? `The newest ${num(drawn)} of ${num(held)} are drawn` : "Every record is drawn";
+  return read >= Math.min(drawn, held) ? `${cells}.` : `${cells}; contents of the newest ${num(read)} are here.`;
 }
 
 /** Letters tell the keys of a topic apart, so all of its keys must be known before the first one is drawn. */

@@ -114,7 +114,9 @@ test("numbers are written for people", () => {
 });
 
 test("the honesty line says what is counted, what is drawn and what can be read", () => {
-  assert.equal(honesty(model(), "orders"), "Every record is drawn; contents of the newest 2 of 14 are here.");
+  assert.equal(honesty(model(), "orders"), "Every record is drawn; contents of the newest 2 are here.");
+  assert.equal(honesty(model(), "orders", 9), "The newest 9 of 14 are drawn; contents of the newest 2 are here.");
+  assert.equal(honesty(model(), "orders", 2), "The newest 2 of 14 are drawn.");
   assert.equal(honesty(model({ counts: { orders: { seen: 1_000, shown: 2 } } }), "orders"),
     "Every record is counted; contents came for 2 of 1,000.");
   assert.equal(honesty(model(), "nothing"), "No record yet.");

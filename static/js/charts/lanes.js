@@ -45,7 +45,7 @@ export function createLanes(canvas) {
     const left = scene.group ? 66 : 34;
     const right = width - RIGHT;
     const rowTall = (height - HEAD - FOOT) / Math.max(1, rows.length);
-    place = { left, right, rowTall, rows };
+    place = { left, right, rowTall, rows, width: right - left };
     titles(c, scene, width, right);
     let moving = false;
     rows.forEach((row, i) => {
@@ -83,7 +83,14 @@ export function createLanes(canvas) {
     return { x: place.right - (heads[i] - o) * CELL, y: HEAD + i * place.rowTall + 9 };
   }
 
-  return { draw, hit, spot, forget: () => { heads.length = 0; } };
+  /** Records that have a cell on the canvas now; older ones lie beyond its left edge. */
+  function drawn() {
+    if (!place) return 0;
+    const room = Math.floor(place.width / CELL);
+    return place.rows.reduce((sum, { start, end }) => sum + Math.min(end - start, room), 0);
+  }
+
+  return { draw, hit, spot, drawn, forget: () => { heads.length = 0; } };
 }
 
 function titles(c, { group }, width, right) {
