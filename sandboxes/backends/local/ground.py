@@ -29,7 +29,7 @@ def make_shared(etc: Path) -> None:
     etc.mkdir(parents=True, exist_ok=True)
     # log4j asks for the host's name, and prints a stack trace when it has no address.
     (etc / "hosts").write_text("127.0.0.1 localhost sandbox\n")
-    (etc / "passwd").write_text("student:x:1000:1000:student:/work:/bin/sh\n")
+    (etc / "passwd").write_text("student:x:1000:1000:student:/workspace:/bin/sh\n")
     (etc / "nsswitch.conf").write_text("passwd: files\nhosts: files\n")
     for path in (etc, *etc.iterdir()):
         path.chmod(0o755 if path.is_dir() else 0o644)

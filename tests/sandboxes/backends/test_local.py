@@ -259,7 +259,7 @@ def test_a_program_runs_in_the_folder_of_its_file(host: LocalHost, running: str)
 
     _, said = run_program(workspace, text, path="lab/main.py", args=("--count", "3"))
 
-    assert said == "/work/lab help {\"nonce\": \"n\"} ['main.py', '--count', '3']\n"
+    assert said == "/workspace/lab help {\"nonce\": \"n\"} ['main.py', '--count', '3']\n"
 
 
 def test_a_program_may_write_files_that_the_editor_then_reads(host: LocalHost, running: str) -> None:

@@ -160,10 +160,10 @@ def example_parts() -> bubblewrap.Parts:
 
 def example_process() -> bubblewrap.Inner:
     return bubblewrap.Inner(
-        mounts=(bubblewrap.Mount("/work", "/work", writable=True),),
+        mounts=(bubblewrap.Mount("/workspace", "/workspace", writable=True),),
         environment={"PATH": "/usr/bin"},
         limits={"nproc": 64},
-        directory="/work",
+        directory="/workspace",
         command=("/usr/bin/python3", "program.py"),
         own_pids=True,
         control=True,

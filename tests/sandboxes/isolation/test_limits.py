@@ -139,7 +139,7 @@ while True:
     assert tidied.exit_code == 0
 
 
-@pytest.mark.parametrize("folder", ["/tmp", "/dev/shm", "/work"])
+@pytest.mark.parametrize("folder", ["/tmp", "/dev/shm", "/workspace"])
 def test_a_program_cannot_make_files_without_end(workspace: Workspace, folder: str) -> None:
     code = f"""
 import os
@@ -150,7 +150,7 @@ while number < 3_000_000:
     number += 1
 """
     ended, _ = run_program(workspace, code)
-    tidied, _ = run_program(workspace, "import shutil\nshutil.rmtree('/work/many', ignore_errors=True)")
+    tidied, _ = run_program(workspace, "import shutil\nshutil.rmtree('/workspace/many', ignore_errors=True)")
 
     assert how(ended) == (None, 9, "disk")
     assert tidied.exit_code == 0
@@ -166,7 +166,7 @@ os.chdir("/tmp")
 for _ in range(3000):
     os.mkdir("d")
     os.chdir("d")
-os.symlink("/work", "link")
+os.symlink("/workspace", "link")
 os.chmod(".", 0)
 """
     assert run_program(workspace, code)[0].exit_code == 0
