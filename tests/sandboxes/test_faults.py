@@ -47,11 +47,11 @@ def test_a_broker_fault_shows_at_once_whoever_made_it_while_the_broker_still_goe
 
     record = services.inject_fault(sandbox, Fault(kind=kind), seconds=20, actor=actor)
     settle(sandbox)
-    assert sandbox.now is State.DEGRADED
+    assert sandbox.state == State.DEGRADED
     services.undo_fault(record)
     settle(sandbox)
 
-    assert sandbox.now is State.READY
+    assert sandbox.state == State.READY
 
 
 def test_the_sweep_takes_an_overdue_fault_out_and_the_broker_returns(ada: User) -> None:
