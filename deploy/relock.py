@@ -4,6 +4,7 @@ Writes no address of any registry: uv and npm are told to leave them out, the ja
 """
 
 import hashlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "platform"))
 
 from config.install import maven, node  # noqa: E402 - found through the line above
-from config.install.python import REQUIREMENTS, UV  # noqa: E402
+from config.install.python import REQUIREMENTS, UV, UV_ENV  # noqa: E402
 
 # The oldest Python in support: Debian 12's.
 _PYTHON = "3.11.2"
@@ -27,7 +28,7 @@ def lock_python() -> None:
         argv = [str(UV), "pip", "compile", "--quiet", "--universal", "--python-version", _PYTHON]
         argv += ["--generate-hashes", "--no-emit-index-url", "--custom-compile-command", "make lock"]
         argv += [f"requirements/{name}.in", "-o", f"requirements/{name}.txt"]
-        subprocess.run(argv, cwd=ROOT, check=True)
+        subprocess.run(argv, cwd=ROOT, env={**os.environ, **UV_ENV}, check=True)
         print(f"requirements/{name}.txt {(REQUIREMENTS / f'{name}.txt').read_text().count('==')} packages")
 
 

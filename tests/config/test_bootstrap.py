@@ -46,6 +46,8 @@ def test_without_a_network_it_says_so_in_one_sentence(clone: Path) -> None:
     sentence, next_step = told.stderr.strip().splitlines()
     assert sentence == "The Python package index could not be reached."
     assert next_step.startswith("Check the network and the proxy or mirror settings of your client")
+    assert next_step.endswith(f"words are in {clone / 'var' / 'log' / 'setup.log'}.")
+    assert not (clone.parent / ".cache").exists(), "the home folder is left alone"
     assert "Traceback" not in told.stdout
 
 

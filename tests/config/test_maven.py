@@ -130,6 +130,7 @@ def test_without_a_network_the_sentence_speaks_of_the_network(
         maven.fetch_all([jar], tmp_path / "kafka")
     assert fault.value.sentence == "The Maven repository could not be reached."
     assert "Check the network" in fault.value.next_step
+    assert "setup.log" in fault.value.next_step
 
 
 def test_only_what_is_missing_is_asked_for(repository: Repository, tmp_path: Path) -> None:

@@ -36,16 +36,39 @@ _UNREACHABLE = (
     "etimedout",
     "eai_again",
 )
+_UNTRUSTED = (
+    "certificate verify failed",
+    "certificate_verify_failed",
+    "invalid peer certificate",
+    "unknownissuer",
+    "unknown issuer",
+    "self-signed certificate",
+    "self_signed_cert",
+    "unable to get local issuer",
+    "unable_to_get_issuer_cert",
+    "unable to verify the first certificate",
+    "unable_to_verify_leaf_signature",
+)
 _DISK = ("no space left on device", "enospc", "disk quota exceeded")
 _BROKEN = ("hash mismatch", "do not match the hashes", "eintegrity", "sha512 integrity")
 
 
-def unreachable(what: str) -> SetupFault:
-    """`what` is the service that did not answer, such as "the Python package index"."""
+def unreachable(what: str, *, log: str) -> SetupFault:
+    """`what` is the service that did not answer, "the Python package index" say; log: where it is told."""
     return SetupFault(
         f"{what[0].upper()}{what[1:]} could not be reached.",
         "Check the network and the proxy or mirror settings of your client, then run the same command again: "
-        "what has been fetched is kept.",
+        f"what has been fetched is kept. The tool's own words are in {log}.",
+    )
+
+
+def untrusted(what: str, *, log: str) -> SetupFault:
+    """`what` answered with a certificate whose issuer nobody here knows."""
+    return SetupFault(
+        f"{what[0].upper()}{what[1:]} shows a certificate that is not trusted here.",
+        "If a proxy of yours opens TLS, name the file that holds its issuer, SSL_CERT_FILE=/path/to/ca.pem, "
+        "or add it to the system's certificates, then run the same command again. "
+        f"The tool's own words are in {log}.",
     )
 
 
@@ -67,8 +90,10 @@ def from_output(output: str, *, what: str, source: str, log: str) -> SetupFault:
         return DISK_FULL
     if any(sign in low for sign in _BROKEN):
         return broken_download(f"one of {what}")
+    if any(sign in low for sign in _UNTRUSTED):
+        return untrusted(source, log=log)
     if any(sign in low for sign in _UNREACHABLE):
-        return unreachable(source)
+        return unreachable(source, log=log)
     return SetupFault(f"Installing {what} failed.", f"The tool's own words are in {log}.")
 
 

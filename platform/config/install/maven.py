@@ -6,6 +6,7 @@ the central repository, and a mirror is a matter of the user's own jgo settings 
 
 import contextlib
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -17,7 +18,8 @@ import requests
 from jgo.config import GlobalSettings
 from jgo.maven import Artifact, MavenContext
 
-from config.install.faults import SetupFault, broken_download, unreachable
+from config.install import certificates, tools
+from config.install.faults import SetupFault, broken_download, unreachable, untrusted
 
 # jgo's own 10 s is short for a slow link; this is per read, not per file.
 _TIMEOUT_S = 60
@@ -91,6 +93,7 @@ def fetch_all(jars: list[Jar], folder: Path, *, fetch: Fetch = fetch_with_jgo) -
     Each is moved in only after its sha256 was found right, so an interrupted run leaves whole files or none.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    certificates.choose_for_requests(os.environ)
     cache = Path(tempfile.mkdtemp(prefix=".fetch-", dir=folder))
     try:
         with ThreadPoolExecutor(_THREADS) as pool:
@@ -110,9 +113,9 @@ def _fetch_one(jar: Jar, folder: Path, cache: Path, fetch: Fetch) -> None:
     for last in (False, True):
         try:
             path = fetch(jar, cache)
-        except requests.RequestException:
+        except requests.RequestException as error:
             if last:
-                raise unreachable(_SOURCE) from None
+                raise _network_fault(jar, error) from None
             continue
         except RuntimeError as error:
             raise SetupFault(
@@ -124,6 +127,12 @@ def _fetch_one(jar: Jar, folder: Path, cache: Path, fetch: Fetch) -> None:
             path.replace(folder / jar.filename)
             return
     raise broken_download(jar.filename)
+
+
+def _network_fault(jar: Jar, error: requests.RequestException) -> SetupFault:
+    tools.note(f"{jar.filename}: {error!r}\n")
+    fault = untrusted if isinstance(error, requests.exceptions.SSLError) else unreachable
+    return fault(_SOURCE, log=str(tools.SETUP_LOG))
 
 
 def sha256_of(path: Path) -> str:

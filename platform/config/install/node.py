@@ -14,7 +14,7 @@ from pathlib import Path
 
 from config import paths
 from config.install import tools
-from config.install.python import PYTHON, QUIET, REQUIREMENTS, UV
+from config.install.python import PYTHON, REQUIREMENTS, UV, UV_ENV
 from config.install.stamps import SHARED, fingerprint
 from config.install.steps import Step
 
@@ -69,7 +69,7 @@ def install() -> str:
         [UV, "pip", "install", "--python", PYTHON, "--target", _WHEEL_DIR, "--require-hashes", "-r", _LOCK],
         what="Node.js",
         source="the Python package index",
-        env=QUIET,
+        env=UV_ENV,
     )
     SHARED.write("node", fingerprint(_LOCK))
     return "from its wheel"

@@ -17,8 +17,9 @@ UV = VENV / "bin" / "uv"
 REQUIREMENTS = paths.BASE_DIR / "requirements"
 _STAMP = VENV / ".packages"
 _INDEX = "the Python package index"
-# uv draws bars even into a log.
-QUIET = {"UV_NO_PROGRESS": "1"}
+# Its cache stays with ours, on the disk of the environment, so that it links files rather than copies them.
+# It draws bars even into a log.
+UV_ENV = {"UV_CACHE_DIR": str(paths.CACHE_DIR / "uv"), "UV_NO_PROGRESS": "1"}
 
 
 def is_current(group: str) -> bool:
@@ -39,7 +40,7 @@ def install(group: str) -> str:
         [UV, "pip", "sync", "--python", PYTHON, "--require-hashes", "--compile-bytecode", lock],
         what="the Python packages",
         source=_INDEX,
-        env=QUIET,
+        env=UV_ENV,
     )
     _STAMP.write_text(f"{group} {_mark(group)}\n")
     return f"{lock.read_text().count('==')} packages"
@@ -70,6 +71,7 @@ def _install_uv() -> None:
         wanted.flush()
         options = [
             "--quiet",
+            "--no-cache-dir",
             "--retries",
             "2",
             "--no-deps",

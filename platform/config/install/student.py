@@ -5,7 +5,7 @@ import shutil
 from config import paths
 from config.install import tools
 from config.install.interpreter import student_python
-from config.install.python import QUIET, REQUIREMENTS, UV
+from config.install.python import REQUIREMENTS, UV, UV_ENV
 from config.install.stamps import SHARED, fingerprint
 from config.install.steps import Step
 
@@ -30,7 +30,7 @@ def install() -> str:
         [UV, "pip", "install", "--python", student_python(), "--target", fresh, *_OPTIONS, "-r", _LOCK],
         what="the students' packages",
         source="the Python package index",
-        env=QUIET,
+        env=UV_ENV,
     )
     # uv leaves its own lock there, writable for everybody.
     (fresh / ".lock").unlink(missing_ok=True)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from config import paths
+from config.install import certificates
 from config.install.faults import from_output
 
 SETUP_LOG = paths.LOG_DIR / "setup.log"
@@ -27,7 +28,7 @@ def run(
     done = subprocess.run(
         [str(word) for word in argv],
         cwd=cwd,
-        env={**os.environ, **(env or {})},
+        env={**os.environ, **certificates.settings(os.environ), **(env or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
