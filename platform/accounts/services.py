@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import dataclass, field
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
@@ -49,6 +50,24 @@ def ensure_first_admin() -> SignIn | None:
     password = secrets.token_urlsafe(12)
     User.objects.create_user(username, password=password, role=Role.ADMIN)
     return SignIn(username=username, password=password, role=Role.ADMIN)
+
+
+class CannotAdd(Exception):
+    """The account cannot be made; the text says why."""
+
+
+@transaction.atomic
+def add_user(username: str, *, role: Role = Role.STUDENT, email: str = "") -> SignIn:
+    """Make an account with a generated password, which is kept nowhere. Raises CannotAdd."""
+    password = secrets.token_urlsafe(12)
+    user = User(username=User.normalize_username(username), email=email, role=role)
+    user.set_password(password)
+    try:
+        user.full_clean()
+    except ValidationError as error:
+        raise CannotAdd(" ".join(error.messages)) from error
+    user.save()
+    return SignIn(username=user.username, password=password, role=role)
 
 
 @transaction.atomic
