@@ -182,6 +182,8 @@ class Host:
                 await writer.drain()
         except (OSError, ValueError, KeyError, TypeError):
             pass  # a client that breaks off or does not speak our language
+        except asyncio.CancelledError:
+            pass  # the host ends; Python 3.11's streams log a traceback for a handler that ends cancelled
         finally:
             self._connections.discard(task)
             writer.close()
