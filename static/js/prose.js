@@ -63,11 +63,16 @@ const VALUES = {
     ownersOf(model.groups[group], topic).get(Number(partition ?? 0))?.client ?? "nobody",
 };
 
+/** What is not known now is said in the author's words where there are some. */
+export const wordsOr = (words, written) => (words === UNKNOWN && written ? written : words);
+
 /** @returns {(model: object|null, board: object) => void} null: nothing is known now */
 export function liveValues(root) {
+  const written = new WeakMap();
   return (model, board) => {
     for (const node of root.querySelectorAll("[data-live]")) {
-      say(node, model ? liveWords(node.dataset, model, board) : UNKNOWN);
+      if (!written.has(node)) written.set(node, node.textContent.trim());
+      say(node, wordsOr(model ? liveWords(node.dataset, model, board) : UNKNOWN, written.get(node)));
       node.classList.toggle("unknown", node.textContent === UNKNOWN);
     }
   };
@@ -179,5 +184,21 @@ export function questions(root) {
   root.addEventListener("change", (event) => {
     const button = event.target.closest?.("form.options")?.querySelector("button[type=submit], button:not([type])");
     if (button && event.target.matches("input, select")) button.disabled = false;
+  });
+}
+
+/** An answer replaces its form, and the focus with it: it goes on to the result, where the reader was. */
+export function keepFocus(root) {
+  let asked = "";
+  root.addEventListener("htmx:beforeRequest", ({ target }) => {
+    if (target.matches?.("form.options")) asked = target.closest("section.ask")?.id ?? "";
+  });
+  root.addEventListener("htmx:afterSettle", () => {
+    const result = asked && document.getElementById(asked)?.querySelector(".reveal:not([hidden])");
+    if (!result) return;
+    asked = "";
+    if (document.activeElement !== document.body && document.activeElement !== null) return;
+    result.tabIndex = -1;
+    result.focus({ preventScroll: true });
   });
 }

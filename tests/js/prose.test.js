@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { focusOf, lagWords, liveWords, stateWords } from "../../static/js/prose.js";
+import { focusOf, lagWords, liveWords, stateWords, wordsOr } from "../../static/js/prose.js";
 import { model } from "./scene.js";
 
 const board = { topic: "orders", group: "audit", rate: () => 12.4 };
@@ -48,4 +48,10 @@ test("a watch paragraph can turn the board to a topic, a group, a lane and a len
     { topicShown: "orders", groupShown: "audit", focus: 2, lens: "lag" });
   assert.deepEqual(focusOf("group:a:b"), { topicShown: null, groupShown: "a:b", focus: null });
   assert.deepEqual(focusOf(""), { topicShown: null, groupShown: null, focus: null });
+});
+
+test("what is not known is said in the author's words, else as a dash", () => {
+  assert.equal(wordsOr("–", "no records yet"), "no records yet");
+  assert.equal(wordsOr("–", ""), "–");
+  assert.equal(wordsOr("12 records", "no records yet"), "12 records");
 });

@@ -4,12 +4,12 @@
  */
 import { createBoard } from "../board.js";
 import { History } from "../history.js";
-import { clock, say, still } from "../ink.js";
+import { clock, h, say, still } from "../ink.js";
 import { inkOf, letterCase } from "../keys.js";
 import { Look } from "../look.js";
 import { apply, emptyModel } from "../model.js";
 import { recall, remember } from "../place.js";
-import { keyWords, liveValues, outline, questions, watchParagraphs } from "../prose.js";
+import { keyWords, keepFocus, liveValues, outline, questions, watchParagraphs } from "../prose.js";
 import { bornTopics } from "../rows.js";
 import { createSheet } from "../sheet.js";
 import { connect, pauseWhenHidden } from "../socket.js";
@@ -75,7 +75,8 @@ function attach(id) {
 /** With a cluster the plate is the board, and the panel hides behind the chip; without one it is the panel. */
 function show(alive) {
   stage.dataset.mode = alive ? "board" : "panel";
-  if (!alive) sheet.open(false);
+  if (alive) document.querySelector(".start-first")?.remove();
+  else sheet.open(false);
   if (alive) slot.setAttribute("popover", "auto");
   else slot.removeAttribute("popover");
   slot.classList.toggle("pop", alive);
@@ -119,8 +120,8 @@ function trouble() {
   const gone = Date.now() - link.since;
   if (link.state === "over") return link.sentence;
   if (link.state !== "live" && gone > SAY_AFTER) {
-    return `Not live since ${clock(link.since)}. The connection is being made again`
-      + `${link.attempt > 1 ? `, try ${link.attempt}` : ""}; your cluster goes on, and nothing is lost.`;
+    return `The site does not answer since ${clock(link.since)}; what you see is from then.`
+      + `${link.attempt > 1 ? ` It is being asked again, try ${link.attempt}.` : ""}`;
   }
   if (model.t && !model.broker.ok) {
     return `${model.broker.sentence || "Your broker does not answer."} Since ${clock(model.broker.since)}.`;
@@ -149,8 +150,23 @@ async function openFile(button) {
   const code = button.closest(".code")?.querySelector("pre code")?.textContent ?? null;
   const opened = await (await tools)?.workspace.openFile(button.dataset.file, button.dataset.do === "try" ? code : null);
   if (opened) return atProgram(opened);
-  stage.scrollIntoView({ block: "nearest", behavior: still() ? "auto" : "smooth" });
-  slot.querySelector("button")?.focus({ preventScroll: true });
+  sayFirst(button);
+  // On a narrow screen the plate is at the page's end: the sentence leads there, if the reader wants to go.
+  if (sheet.isNarrow()) return;
+  const begin = slot.querySelector("button");
+  begin?.classList.add("called");
+  begin?.addEventListener("blur", () => begin.classList.remove("called"), { once: true });
+  begin?.focus({ preventScroll: true });
+}
+
+/** The missing cluster, in words beside the button that needs it; gone when there is one. */
+function sayFirst(button) {
+  document.querySelector(".start-first")?.remove();
+  const link = h("a", { href: "#board" }, "Start your cluster first.");
+  const line = h("span", { className: "start-first" });
+  line.setAttribute("role", "status");
+  button.after(line);
+  line.append(link);
 }
 
 /** Without a cluster the panel is on the plate already: the chip leads there. */
@@ -188,6 +204,7 @@ $("#w-toggle").setAttribute("aria-expanded", String(Boolean(recall().open)));
 watchParagraphs(document, look);
 outline(document);
 questions(document);
+keepFocus(document);
 new MutationObserver(panelChanged).observe(slot, { childList: true, subtree: true, attributes: true });
 panelChanged();
 pauseWhenHidden({ pause: () => socket?.pause(), resume: () => socket?.resume() });
