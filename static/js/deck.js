@@ -25,6 +25,11 @@ const FAULTS = {
     title: "Lose the answers", says: "Requests arrive, answers do not", path: "M4 10h22M22 6l4 4-4 4M26 20h-9M13 17l-6 6M7 17l6 6",
   },
 };
+/** What holds while a fault is in force; a lab's own stimulus may have made it, and is told the same way. */
+const IN_FORCE = {
+  broker_stop: "the broker is stopped", broker_kill: "the broker was killed", latency: "the network is slow",
+  cut: "the network is cut", drop_responses: "answers are lost",
+};
 const GUESSES = [
   "My programs fail at once", "They wait, and go on when it is over", "Records are lost", "Nothing that I can see",
 ];
@@ -54,6 +59,9 @@ export function createDeck(dialog, button, line) {
   };
 }
 
+/** Seconds that undoing a fault may take. */
+const UNDO_S = 10;
+
 /** The countdown is beside the sentence, not in it: a screen reader hears the sentence once. */
 function createLine(line) {
   const sentence = line.querySelector("[role=status]");
@@ -63,16 +71,18 @@ function createLine(line) {
 
   function tick() {
     const seconds = Math.ceil((now.until - Date.now()) / 1000);
-    say(left, seconds > 0 ? `${plural(seconds, "second")} left` : "being undone");
+    // Longer than it was ours: somebody else, a lab perhaps, holds it on.
+    if (seconds < -UNDO_S) show(now.kind, null, true);
+    else say(left, seconds > 0 ? `${plural(seconds, "second")} left` : "being undone");
   }
 
-  function show(kind, until) {
+  function show(kind, until, anew = false) {
     // The cluster's own event says only that it began; what the deck knows of its end stays.
-    if (until === null && now.kind === kind) return;
+    if (until === null && now.kind === kind && !anew) return;
     clearInterval(timer);
     now = { kind, until };
-    const what = FAULTS[kind]?.title ?? kind;
-    say(sentence, `Broken by you: ${what.toLowerCase()}${until ? `, until ${clock(until)}` : ""}.`);
+    const what = IN_FORCE[kind] ?? kind;
+    say(sentence, until ? `Broken by you: ${what}, until ${clock(until)}.` : `Just now ${what}.`);
     say(left, "");
     line.hidden = false;
     if (!until) return;
