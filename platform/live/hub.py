@@ -80,9 +80,9 @@ class Channel:
         self._is_stale = False
         self._waiting: dict[Viewer, Place | None] = {}
 
-    def close(self) -> None:
-        if self._loading:
-            self._loading.cancel()
+    async def close(self) -> None:
+        """End what is being read for it: a read that outlives the client would leave its connection open."""
+        await stop([self._loading] if self._loading else [])
 
     @property
     def topics(self) -> frozenset[str]:
@@ -247,9 +247,8 @@ class Hub:
         self._turn = asyncio.Lock()
 
     async def close(self) -> None:
-        for channel in self._channels.values():
-            channel.close()
         await stop([*self._tasks, *self._knocks])
+        await asyncio.gather(*(channel.close() for channel in self._channels.values()))
         if self._ear:
             with contextlib.suppress(RedisError):
                 await self._ear.aclose()  # type: ignore[no-untyped-call]
@@ -286,7 +285,7 @@ class Hub:
         if channel:
             channel.detach(viewer)
             if not channel.viewers:
-                channel.close()
+                self._soon(channel.close())
                 del self._channels[hex_id]
                 self._soon(self._subscribe())
 

@@ -19,6 +19,7 @@ from accounts.models import User
 from live import consumers, sessions
 from live.feed import Feed
 from live.routing import websocket_urlpatterns
+from live.stopping import stop
 from sandboxes.announce import announce
 from sandboxes.models import Sandbox
 from tests import cast
@@ -44,8 +45,7 @@ async def _own_hub(shared_valkey: Valkey, feed: Feed, settings: Any) -> AsyncIte
     yield
     for hub, looking in list(consumers._hubs.values()):
         await hub.close()
-        if looking._task:
-            looking._task.cancel()
+        await stop([looking._task] if looking._task else [])
     consumers._hubs.clear()
 
 
