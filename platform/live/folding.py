@@ -87,6 +87,8 @@ def _commit(group: Group | None, record: Commit) -> Group | None:
 def _classic(group: Group | None, record: ClassicGroup) -> Group | None:
     if record.members is None:  # also the tombstone that ends the classic life of an upgraded group
         return group if group is not None and group.kind == "consumer" else None
+    if record.generation == 0 and group is not None and group.kind == "classic" and group.members:
+        return group  # written when a group is made; a description that names members is newer than that
     members = {
         m.member: Member(id=m.member, client=m.client, host=m.host, assigned=dict(m.assigned))
         for m in record.members
