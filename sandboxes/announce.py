@@ -20,6 +20,9 @@ WATCH_S = 60
 # A client that cannot reach Redis tries again for seconds; a start must not wait for a page's convenience.
 PATIENCE_S = 0.5
 SILENCE_S = 3.0
+# The group of everybody who looks after students; which of it is for whom, sandboxes.overview decides.
+OVERVIEW = "overview"
+OF_INTEREST = frozenset({"sandbox", "verdict", "attempt", "fault"})
 
 
 class _Breaker:
@@ -42,17 +45,21 @@ def announce(sandbox_id: UUID, kind: str, /, **data: Any) -> None:
         return
     event = {"type": "control.event", "kind": kind, "data": data}
     try:
-        async_to_sync(_send)(group_name(sandbox_id), event)
+        async_to_sync(_send)(sandbox_id, event)
     except Exception:  # noqa: BLE001  a page that asks a little later is no reason to fail the work itself
         _Breaker.silent_until = time.monotonic() + SILENCE_S
         logger.warning("announce.lost", extra={"sandbox": sandbox_id.hex, "kind": kind})
 
 
-async def _send(group: str, event: dict[str, Any]) -> None:
+async def _send(sandbox_id: UUID, event: dict[str, Any]) -> None:
     layer = get_channel_layer()
-    if layer is not None:
-        async with asyncio.timeout(PATIENCE_S):
-            await layer.group_send(group, event)
+    if layer is None:
+        return
+    async with asyncio.timeout(PATIENCE_S):
+        await layer.group_send(group_name(sandbox_id), event)
+        if event["kind"] in OF_INTEREST:
+            said = {"type": "overview.event", "sandbox": sandbox_id.hex, "kind": event["kind"]}
+            await layer.group_send(OVERVIEW, said)
 
 
 def keep_watched(sandbox_id: UUID) -> None:

@@ -196,4 +196,10 @@ SOCKETS: tuple[Socket, ...] = (
         path=f"/ws/live/{SANDBOX}/",
         expect=dict.fromkeys(PEOPLE, 4403) | {"ada": 0, "grace": 0, "root": 0, "nobody": 4401},
     ),
+    # Of whom it tells is another matter: tests/sandboxes/test_overview.py.
+    Socket(
+        route="ws/overview/",
+        path="/ws/overview/",
+        expect=dict.fromkeys(PEOPLE, 0) | {"ada": 4403, "edsger": 4403, "nobody": 4401},
+    ),
 )

@@ -1,0 +1,304 @@
+"""The staff's websocket: who may open it, of whom it tells, how often, and when it ends."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from channels.routing import URLRouter
+from channels.testing import WebsocketCommunicator
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+
+from accounts.models import Role, User
+from accounts.sessions import users_of
+from sandboxes import overview
+from sandboxes.announce import announce
+from sandboxes.models import Sandbox
+from sandboxes.routing import websocket_urlpatterns
+from tests import cast, make
+from tests.live.valkey import Valkey, running_valkey
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def people(transactional_db: None) -> cast.Cast:
+    return cast.assemble()
+
+
+@pytest.fixture
+def adas(people: cast.Cast) -> Sandbox:
+    return Sandbox.objects.create(owner=people.ada, state="ready")
+
+
+@pytest.fixture
+def edsgers(people: cast.Cast) -> Sandbox:
+    return Sandbox.objects.create(owner=people.edsger, state="ready")
+
+
+def signed_in(user: User) -> SessionStore:
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    return session
+
+
+class Tab:
+    """A browser tab on the real consumer, below the middleware that reads the cookie."""
+
+    def __init__(self, session: SessionStore | None) -> None:
+        self.session = session
+        self._wire = WebsocketCommunicator(URLRouter(websocket_urlpatterns), "/ws/overview/")
+        scope: dict[str, Any] = self._wire.scope  # type: ignore[assignment]
+        scope["session"] = session
+
+    async def open(self) -> "Tab":
+        accepted, _ = await self._wire.connect()
+        assert accepted
+        return self
+
+    async def next(self, within_s: float = 3) -> Any:
+        """The next frame that is no ping, or the code it was closed with."""
+        while True:
+            message = await self._wire.receive_output(timeout=within_s)
+            if message["type"] == "websocket.close":
+                return message["code"]
+            frame = json.loads(message["text"])
+            if frame["kind"] != "ping":
+                return frame
+
+    async def hears_nothing(self) -> bool:
+        return bool(await self._wire.receive_nothing(timeout=0.8))
+
+    async def say(self, text: str) -> None:
+        await self._wire.send_to(text_data=text)
+
+    async def leave(self) -> None:
+        await self._wire.disconnect()
+
+
+async def tab_of(user: User | None) -> Tab:
+    return await Tab(await sync_to_async(signed_in)(user) if user else None).open()
+
+
+async def listening(user: User) -> Tab:
+    tab = await tab_of(user)
+    assert await tab.next() == {"kind": "hello"}
+    return tab
+
+
+tell = sync_to_async(announce)
+
+
+@pytest.fixture
+async def layer_over_valkey(settings: Any) -> AsyncIterator[Valkey]:
+    """The channel layer of the site, over a Redis that can be stopped."""
+    with running_valkey() as valkey:
+        settings.CHANNEL_LAYERS = {
+            "default": {
+                "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+                "CONFIG": {"hosts": [valkey.url], "prefix": "overview"},
+            }
+        }
+        yield valkey
+
+
+@pytest.mark.parametrize(
+    ("who", "code"),
+    [("grace", 0), ("barbara", 0), ("root", 0), ("ada", overview.FORBIDDEN), (None, overview.SIGNED_OUT)],
+)
+async def test_only_staff_may_open_it(people: cast.Cast, who: str | None, code: int) -> None:
+    tab = await tab_of(getattr(people, who) if who else None)
+    assert await tab.next() == (code or {"kind": "hello"})
+    await tab.leave()
+
+
+async def test_an_instructor_hears_of_a_student_of_theirs(people: cast.Cast, adas: Sandbox) -> None:
+    tab = await listening(people.grace)
+
+    await tell(adas.pk, "sandbox", state="ready")
+
+    assert await tab.next() == {
+        "kind": "changed",
+        "kinds": ["sandbox"],
+        "sandboxes": [adas.hex],
+        "users": [people.ada.pk],
+        "all": False,
+    }
+    await tab.leave()
+
+
+async def test_an_instructor_hears_nothing_of_other_peoples_students(
+    people: cast.Cast, edsgers: Sandbox
+) -> None:
+    tab = await listening(people.grace)
+    await tell(edsgers.pk, "verdict")
+    assert await tab.hears_nothing()
+    await tab.leave()
+
+
+async def test_of_a_mixed_half_second_an_instructor_is_told_their_part(
+    people: cast.Cast, adas: Sandbox, edsgers: Sandbox
+) -> None:
+    told = await sync_to_async(overview.changed)(people.grace, {"sandbox"}, {adas.hex, edsgers.hex})
+    assert told is not None
+    assert (told["sandboxes"], told["users"]) == ([adas.hex], [people.ada.pk])
+
+
+async def test_an_admin_hears_of_everybody_and_of_what_nobody_owns(
+    people: cast.Cast, adas: Sandbox, edsgers: Sandbox
+) -> None:
+    warm = await Sandbox.objects.acreate(owner=None, state="warm")
+    tab = await listening(people.root)
+    await tell(warm.pk, "sandbox")
+    assert (await tab.next())["sandboxes"] == [warm.hex]
+
+    for sandbox in (adas, edsgers, warm):
+        await tell(sandbox.pk, "verdict")
+
+    told = await tab.next()
+    assert told["sandboxes"] == sorted([adas.hex, edsgers.hex, warm.hex])
+    assert told["users"] == sorted([people.ada.pk, people.edsger.pk])
+    await tab.leave()
+
+
+async def test_saving_a_file_is_nobody_elses_business(people: cast.Cast, adas: Sandbox) -> None:
+    tab = await listening(people.root)
+    await tell(adas.pk, "files", path="ada.py")
+    assert await tab.hears_nothing()
+    await tab.leave()
+
+
+async def test_a_hundred_events_become_a_message_or_two(people: cast.Cast, adas: Sandbox) -> None:
+    tab = await listening(people.grace)
+    began = time.monotonic()
+    for index in range(100):
+        await tell(adas.pk, ("sandbox", "verdict")[index % 2])
+    messages: list[Any] = []
+    while (
+        not messages or "verdict" not in messages[-1]["kinds"] or time.monotonic() - began < overview.EVERY_S
+    ):
+        messages.append(await tab.next())
+    while not await tab.hears_nothing():
+        messages.append(await tab.next())
+
+    half_seconds = (time.monotonic() - began) / overview.EVERY_S
+    assert {kind for message in messages for kind in message["kinds"]} == {"sandbox", "verdict"}
+    assert len(messages) <= half_seconds + 1
+    await tab.leave()
+
+
+async def test_of_very_many_sandboxes_none_is_named(people: cast.Cast) -> None:
+    many = {f"{number:032x}" for number in range(overview.NAMED + 1)}
+    assert await sync_to_async(overview.changed)(people.root, {"sandbox"}, many) == {
+        "kind": "changed",
+        "kinds": ["sandbox"],
+        "sandboxes": [],
+        "users": [],
+        "all": True,
+    }
+    assert await sync_to_async(overview.changed)(people.grace, {"sandbox"}, many) is None
+
+
+def test_who_is_told_costs_one_query_however_many_changed(
+    people: cast.Cast, django_assert_num_queries: Any
+) -> None:
+    students = [make.student(f"s{number}") for number in range(50)]
+    for student in students:
+        make.enrolment(student, people.spring)
+    rows = Sandbox.objects.bulk_create(Sandbox(owner=student, state="ready") for student in students)
+    with django_assert_num_queries(1):
+        told = overview.changed(people.grace, {"sandbox"}, {row.hex for row in rows})
+    assert told is not None
+    assert len(told["users"]) == 50
+
+
+async def test_what_waits_to_be_told_is_bounded(people: cast.Cast) -> None:
+    consumer = overview.OverviewConsumer()
+    consumer._news, consumer._kinds, consumer._sandboxes = asyncio.Event(), set(), set()
+    for number in range(overview.GATHERED + 100):
+        consumer._note({"type": "overview.event", "sandbox": f"{number:032x}", "kind": "sandbox"})
+    assert len(consumer._sandboxes) == overview.GATHERED
+
+
+@pytest.mark.parametrize("word", ["{}", " ", "x" * 100_000])
+async def test_whoever_talks_is_sent_away(people: cast.Cast, word: str) -> None:
+    tab = await listening(people.grace)
+    await tab.say(word)
+    assert await tab.next() == overview.BAD_FRAME
+
+
+async def test_signing_out_closes_it_within_five_seconds(people: cast.Cast) -> None:
+    tab = await listening(people.grace)
+    assert tab.session is not None
+    await sync_to_async(tab.session.flush)()
+    async with asyncio.timeout(5):
+        assert await tab.next(within_s=5) == overview.SIGNED_OUT
+
+
+@pytest.mark.parametrize(
+    ("who", "role", "code"),
+    [
+        ("grace", Role.STUDENT, overview.FORBIDDEN),
+        ("grace", Role.ADMIN, overview.OTHER_ROLE),
+        ("root", Role.INSTRUCTOR, overview.OTHER_ROLE),
+    ],
+)
+async def test_another_role_closes_it_within_five_seconds(
+    people: cast.Cast, who: str, role: Role, code: int
+) -> None:
+    tab = await listening(getattr(people, who))
+    await User.objects.filter(username=who).aupdate(role=role)
+    async with asyncio.timeout(5):
+        assert await tab.next(within_s=5) == code
+
+
+async def test_a_look_lets_those_stay_who_may(people: cast.Cast, adas: Sandbox) -> None:
+    tab = await listening(people.grace)
+    await asyncio.sleep(2 * overview.LOOK_S + 0.5)
+    await tell(adas.pk, "verdict")
+    assert (await tab.next())["users"] == [people.ada.pk]
+    await tab.leave()
+
+
+async def test_events_cross_a_real_redis(layer_over_valkey: Valkey, people: cast.Cast, adas: Sandbox) -> None:
+    tab = await listening(people.grace)
+    await tell(adas.pk, "sandbox", state="ready")
+    assert (await tab.next())["sandboxes"] == [adas.hex]
+    await tab.leave()
+
+
+async def test_a_page_is_told_to_come_back_when_redis_is_gone(
+    layer_over_valkey: Valkey, people: cast.Cast
+) -> None:
+    tab = await listening(people.grace)
+    layer_over_valkey.stop()
+    async with asyncio.timeout(3 * overview.LOOK_S):
+        assert await tab.next(within_s=3 * overview.LOOK_S) == overview.LATER
+
+
+async def test_without_redis_a_page_is_told_to_come_back_later(
+    layer_over_valkey: Valkey, people: cast.Cast
+) -> None:
+    layer_over_valkey.stop()
+    tab = await tab_of(people.grace)
+    assert await tab.next(within_s=10) == overview.LATER
+
+
+def test_every_end_of_a_session_is_seen(people: cast.Cast) -> None:
+    def key(user: User) -> str:
+        return str(signed_in(user).session_key)
+
+    keys = {name: key(getattr(people, name)) for name in ("ada", "grace", "barbara", "root")}
+    people.barbara.set_password("another one entirely")
+    people.barbara.save()
+    User.objects.filter(pk=people.root.pk).update(is_active=False)
+    SessionStore(keys["ada"]).flush()
+
+    assert users_of([*keys.values(), "made-up", ""]) == {keys["grace"]: people.grace}
