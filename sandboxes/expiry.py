@@ -5,13 +5,21 @@ Sleeping keeps everything, so the clock is there to give memory back, not to thr
 
 from datetime import datetime, timedelta
 
+from django.utils import timezone
+
 from sandboxes.models import Sandbox
 
 IDLE = timedelta(minutes=30)
 WARN = timedelta(minutes=5)
-HARD_CAP = timedelta(hours=10)
+CAP_HOURS = 10
+HARD_CAP = timedelta(hours=CAP_HOURS)
 # Use is written down at most this often; a saved key stroke each second must not be a write each second.
 GRAIN = timedelta(seconds=5)
+
+
+def hard_cap(sandbox: Sandbox) -> datetime:
+    """When it is put to sleep whatever happens: so long after its hand-over or last wake."""
+    return (sandbox.begun_at or timezone.now()) + HARD_CAP
 
 
 def expiry_after(sandbox: Sandbox, used_at: datetime) -> datetime:
@@ -20,10 +28,11 @@ def expiry_after(sandbox: Sandbox, used_at: datetime) -> datetime:
     return min(used_at + IDLE, begun_at + HARD_CAP)
 
 
-def touch(sandbox: Sandbox, source: str, at: datetime) -> bool:
+def touch(sandbox: Sandbox, source: str, at: datetime, *, always: bool = False) -> bool:
     """Write down a use; False when one was written a moment ago. source: "file", "program", "check"..."""
     last = sandbox.last_activity_at
-    if last is not None and at - last < GRAIN and sandbox.last_activity_source == source:
+    is_fresh = last is not None and at - last < GRAIN and sandbox.last_activity_source == source
+    if is_fresh and not always:
         return False
     sandbox.last_activity_at, sandbox.last_activity_source = at, source
     sandbox.expires_at = expiry_after(sandbox, at)

@@ -4,12 +4,16 @@
                                    |                ^                       any -> FAILED(cause, retryable)
                                    +----> WARM -----+                       DELETING too long -> QUARANTINED
 
-    READY <-> DEGRADED      READY -> RESETTING -> READY
+    READY <-> DEGRADED
     READY -> SUSPENDING -> SUSPENDED -> RESUMING -> READY
 
 Ways back that the drawing leaves out: a degraded sandbox may be suspended, a waking one put back to sleep
-(Stop beats Resume in flight), a failed start queued again, a failed sandbox with data woken again, and what
-was quarantined is deleted after all once its backend lets go.
+(Stop beats Resume in flight), a warm one that turns out dead at its hand-over queued for a cold start, a
+failed start queued again, a failed sandbox with data woken again, and what was quarantined is deleted after
+all once its backend lets go.
+
+Frozen is not a state: it is how a WARM or READY sandbox rests. Reset is not one either: a lab resets only
+what it owns, while the sandbox stays READY.
 
 Cancel is not a state of its own: cancelling a start that was never handed over deletes it, cancelling a
 wake suspends again. So cancel and delete are legal in every state.
@@ -29,7 +33,6 @@ class State(StrEnum):
     BINDING = "binding"
     READY = "ready"
     DEGRADED = "degraded"
-    RESETTING = "resetting"
     SUSPENDING = "suspending"
     SUSPENDED = "suspended"
     RESUMING = "resuming"
@@ -47,7 +50,6 @@ PASSING = frozenset(
         State.QUEUED,
         State.PROVISIONING,
         State.BINDING,
-        State.RESETTING,
         State.SUSPENDING,
         State.RESUMING,
         State.DELETING,
@@ -62,10 +64,9 @@ _DRAWN: dict[State, frozenset[State]] = {
     State.QUEUED: frozenset({State.PROVISIONING}),
     State.PROVISIONING: frozenset({State.WARM, State.BINDING}),
     State.WARM: frozenset({State.BINDING}),
-    State.BINDING: frozenset({State.READY}),
-    State.READY: frozenset({State.DEGRADED, State.RESETTING, State.SUSPENDING}),
+    State.BINDING: frozenset({State.READY, State.QUEUED}),
+    State.READY: frozenset({State.DEGRADED, State.SUSPENDING}),
     State.DEGRADED: frozenset({State.READY, State.SUSPENDING}),
-    State.RESETTING: frozenset({State.READY}),
     State.SUSPENDING: frozenset({State.SUSPENDED}),
     State.SUSPENDED: frozenset({State.RESUMING}),
     State.RESUMING: frozenset({State.READY, State.SUSPENDING}),

@@ -1,4 +1,4 @@
-"""Rows of the control plane: clusters, sandboxes, what happened to them, and the faults put into them.
+"""Rows of the control plane: clusters and their pools, sandboxes, what happened to them, and their faults.
 
 The row is the truth about a sandbox. It changes in two ways only: `move_to`, a compare-and-set that writes
 an event in the same transaction, and `note`, for what is seen while a state lasts.
@@ -14,6 +14,7 @@ from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from accounts.models import User
 from sandboxes.announce import announce
 from sandboxes.lifecycle import State, require_move
 
@@ -37,6 +38,27 @@ class Cluster(models.Model):
         return self.name
 
 
+class PoolReservation(models.Model):
+    """So many warm sandboxes wanted for something that is known to come: a class that begins at ten.
+
+    Each claim made after it was written takes one off; what is left is given up at `until`.
+    """
+
+    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="reservations")
+    profile = models.CharField(max_length=40)
+    count = models.PositiveSmallIntegerField()
+    created_at = models.DateTimeField(default=timezone.now)
+    until = models.DateTimeField()
+    reason = models.CharField(max_length=200, blank=True)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.profile} until {self.until:%H:%M}"
+
+
 class Sandbox(models.Model):
     """One student's Kafka.
 
@@ -44,6 +66,11 @@ class Sandbox(models.Model):
     lease_token:   the fencing token, one more for each lease given; a worker's writes carry its own.
     begun_at:      when the present start or wake began, for measured estimates.
     expires_at:    when it is put to sleep unless it is used before.
+    needed_at:     when something last needed it awake; what nothing needs for a while is frozen.
+    frozen:        its processes are stopped where they stand and use no CPU; a WARM or idle READY one.
+    held_until:    an instructor or admin keeps it awake until then.
+    retries:       how often a failure was tried again by itself since it was last ready or asked for.
+    retry_at:      when the next such try is due.
     """
 
     class Wanted(models.TextChoices):
@@ -73,11 +100,15 @@ class Sandbox(models.Model):
     last_activity_at = models.DateTimeField(null=True)
     last_activity_source = models.CharField(max_length=40, blank=True)
     expires_at = models.DateTimeField(null=True)
+    needed_at = models.DateTimeField(default=timezone.now)
     frozen = models.BooleanField(default=False)
+    held_until = models.DateTimeField(null=True)
 
     failure_cause = models.CharField(max_length=60, blank=True)
     failure_sentence = models.CharField(max_length=300, blank=True)
     failure_retryable = models.BooleanField(default=False)
+    retries = models.PositiveSmallIntegerField(default=0)
+    retry_at = models.DateTimeField(null=True)
 
     lease_holder = models.CharField(max_length=80, blank=True)
     lease_until = models.DateTimeField(null=True)
@@ -119,11 +150,13 @@ class Sandbox(models.Model):
         token: int | None = None,
         wish: bool = False,
         detail: str = "",
+        by: User | None = None,
         **fields: Any,
     ) -> bool:
         """Compare-and-set the state; False when somebody else changed it first, and nothing is written.
 
-        actor:  who decided: "student", "worker", "sweep"...; kept in the event.
+        actor:  who decided: "student", "instructor", "admin", "worker" or "sweep"; kept in the event.
+        by:     the person, when one decided.
         token:  a worker's fencing token; the move fails once a later lease was given.
         wish:   a decision, not progress: it gets a new generation, which voids work begun before.
         fields: other columns to set in the same write.
@@ -139,7 +172,7 @@ class Sandbox(models.Model):
                 return False
             took_s = (at - self.state_since).total_seconds()
             _take_over(self, values)
-            SandboxEvent.record(self, old=old, at=at, actor=actor, took_s=took_s)
+            SandboxEvent.record(self, old=old, at=at, actor=actor, by=by, took_s=took_s)
             transaction.on_commit(partial(announce_state, self.id, new, ""))
         return True
 
@@ -180,6 +213,8 @@ def _entering(new: State, at: datetime) -> dict[str, Any]:
         "stage_since": at,
         "failures": 0,
     }
+    if new not in {State.WARM, State.BINDING}:
+        values["frozen"] = False
     if new in {State.DELETING, State.DELETED, State.QUARANTINED}:
         values["wanted"] = Sandbox.Wanted.ABSENT
     return values
@@ -199,12 +234,15 @@ def _take_over(sandbox: Sandbox, values: dict[str, Any]) -> None:
 class SandboxEvent(models.Model):
     """Something that happened to a sandbox; written once, never changed.
 
-    kind:   "move" between states, "stage" within one, "fault" put in or taken out.
+    kind:   "move" between states, "stage" within one, "fault" put in or taken out, "act" for anything else
+            that was done to it (new: "extend", "hold", "claim", "freeze", "thaw"...).
+    actor:  "student", "instructor", "admin", "worker" or "sweep".
+    by:     the person who did it, where one did; the events are the audit.
     took_s: seconds spent in `old`.
     work_s: for a move to READY, seconds since the start or wake began (waiting in the queue not counted).
     """
 
-    MOVE, STAGE, FAULT = "move", "stage", "fault"
+    MOVE, STAGE, FAULT, ACT = "move", "stage", "fault", "act"
 
     sandbox = models.ForeignKey(Sandbox, on_delete=models.CASCADE, related_name="events")
     at = models.DateTimeField(default=timezone.now)
@@ -213,6 +251,7 @@ class SandboxEvent(models.Model):
     new = models.CharField(max_length=40, blank=True)
     generation = models.PositiveBigIntegerField()
     actor = models.CharField(max_length=20)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     detail = models.CharField(max_length=300, blank=True)
     took_s = models.FloatField(default=0.0)
     work_s = models.FloatField(default=0.0)
@@ -225,13 +264,32 @@ class SandboxEvent(models.Model):
         return f"{self.kind} {self.old} -> {self.new}"
 
     @classmethod
-    def record(cls, sandbox: Sandbox, *, old: str, at: datetime, actor: str, took_s: float = 0.0) -> None:
+    def record(
+        cls,
+        sandbox: Sandbox,
+        *,
+        old: str,
+        at: datetime,
+        actor: str,
+        by: User | None = None,
+        took_s: float = 0.0,
+    ) -> None:
         """Write the event of a move that has just been made."""
         began = sandbox.begun_at if sandbox.now is State.READY else None
         cls.objects.create(
             sandbox=sandbox, at=at, old=old, new=sandbox.state, generation=sandbox.generation,
-            actor=actor, detail=sandbox.detail, took_s=took_s,
+            actor=actor, by=by, detail=sandbox.detail, took_s=took_s,
             work_s=(at - began).total_seconds() if began else 0.0,
+        )  # fmt: skip
+
+    @classmethod
+    def act(
+        cls, sandbox: Sandbox, what: str, *, actor: str, by: User | None = None, detail: str = ""
+    ) -> None:
+        """Write down that something was done to a sandbox that is no move."""
+        cls.objects.create(
+            sandbox=sandbox, kind=cls.ACT, new=what, generation=sandbox.generation, actor=actor, by=by,
+            detail=detail[:300],
         )  # fmt: skip
 
 

@@ -286,19 +286,6 @@ def _degraded(step: _Step) -> None:
     raise _Later(0.25 if step.age_s() < 10 else 2.0)
 
 
-def _resetting(step: _Step) -> None:
-    """What a lab owns is reset by the lab; here the sandbox only becomes ready again."""
-    seen = step.poll(step.ask(step.backend.observe, step.sandbox.hex), _is_up, step.backend.observe)
-    step.move(State.READY if _is_up(seen) else State.FAILED, **({} if _is_up(seen) else _BROKEN_RESET))
-
-
-_BROKEN_RESET: dict[str, Any] = {
-    "failure_cause": "reset",
-    "failure_sentence": "Your broker did not come back after the reset. Press Start again.",
-    "failure_retryable": True,
-}
-
-
 def _suspending(step: _Step) -> None:
     """End the faults, then stop everything cleanly and keep the data."""
     _end_faults(step)
@@ -356,7 +343,6 @@ HANDLERS: dict[State, Callable[[_Step], None]] = {
     State.BINDING: _binding,
     State.READY: _ready,
     State.DEGRADED: _degraded,
-    State.RESETTING: _resetting,
     State.SUSPENDING: _suspending,
     State.RESUMING: _resuming,
     State.FAILED: _failed,
@@ -364,7 +350,7 @@ HANDLERS: dict[State, Callable[[_Step], None]] = {
     State.QUARANTINED: _deleting,
 }
 
-_CAN_FAIL = frozenset({State.PROVISIONING, State.BINDING, State.RESETTING, State.SUSPENDING, State.RESUMING})
+_CAN_FAIL = frozenset({State.PROVISIONING, State.BINDING, State.SUSPENDING, State.RESUMING})
 _ON_ITS_WAY_OUT = frozenset({State.DELETING, State.QUARANTINED})
 
 

@@ -12,7 +12,7 @@ from django.utils.timesince import timesince
 from accounts.models import User
 from sandboxes import expiry, placement
 from sandboxes.lifecycle import State
-from sandboxes.models import FaultRecord, Sandbox, SandboxEvent
+from sandboxes.models import Cluster, FaultRecord, Sandbox, SandboxEvent
 
 # What a start takes before this site has measured any: a cold kafka-1 on a laptop (median, 90th percentile).
 ASSUMED_S = {"start": (2.0, 5.0), "wake": (2.0, 4.0)}
@@ -160,3 +160,59 @@ def why_alive(sandbox: Sandbox) -> WhyAlive:
         profile=sandbox.profile,
         events=tuple(sandbox.events.order_by("-pk")[:12]),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolRow:
+    """The warm sandboxes of one cluster and profile.
+
+    wanted:   how many there should be now, by rule and by reservation.
+    warm:     frozen, proven and nobody's; starting: on their way there.
+    claimed:  starts of the last hour that got a warm one; missed: those that found none.
+    reserved: how many of `wanted` are there because somebody reserved them.
+    """
+
+    cluster: Cluster
+    profile: str
+    wanted: int
+    warm: int
+    starting: int
+    claimed: int
+    missed: int
+    reserved: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueRow:
+    """Somebody who waits for a place. wait_s: the estimate they see."""
+
+    sandbox: Sandbox
+    place: int
+    waited_s: float
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureRow:
+    """A cause of failures since a time, the most frequent first. sentence: what the latest one said."""
+
+    cause: str
+    count: int
+    sandboxes: int
+    last_at: datetime
+    sentence: str
+
+
+def pool_rows() -> tuple[PoolRow, ...]:
+    """One row for each open cluster and profile."""
+    return ()
+
+
+def queue_rows() -> tuple[QueueRow, ...]:
+    """Everybody who waits for a place, in order, cluster by cluster."""
+    return ()
+
+
+def failures_by_cause(since: datetime) -> tuple[FailureRow, ...]:
+    """Why sandboxes failed since then."""
+    return ()

@@ -6,6 +6,7 @@ the sandbox or user they are about first and everything else by keyword, and may
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -16,7 +17,14 @@ from sandboxes import expiry, faults, placement, provisioning
 from sandboxes.backends.base import BackendError, Fault
 from sandboxes.errors import NotPossibleNow
 from sandboxes.lifecycle import ALIVE, State, may_move, stop_leads_to
-from sandboxes.models import FaultRecord, Sandbox, SandboxEvent
+from sandboxes.models import (
+    Cluster,
+    FaultRecord,
+    PoolReservation,
+    Sandbox,
+    SandboxEvent,
+    announce_state,
+)
 from sandboxes.tasks import doorbell_on_commit, set_alarm
 
 logger = logging.getLogger(__name__)
@@ -27,16 +35,16 @@ PROFILES = ("kafka-1",)
 TRIES = 10
 
 
-def request_sandbox(user: User, profile: str = "kafka-1") -> Sandbox:
-    """The user's live sandbox: the one there is, woken or tried again if need be, or a new one."""
+def request_sandbox(user: User, profile: str = "kafka-1", *, by: User | None = None) -> Sandbox:
+    """The user's live sandbox: the one there is, woken or tried again if need be, or a warm or new one."""
     if profile not in PROFILES:
         raise NotPossibleNow(f"There is no profile called {profile}.")
     for _ in range(TRIES):
         sandbox = _live(user)
         if sandbox is None:
-            sandbox = _create(user, profile)
+            sandbox = _create(user, profile, by)
         elif sandbox.now in {State.SUSPENDED, State.FAILED}:
-            sandbox = _start_again(sandbox)
+            sandbox = _start_again(sandbox, by)
         if sandbox is not None:
             doorbell_on_commit(sandbox.pk)
             return sandbox
@@ -47,80 +55,94 @@ def _live(user: User) -> Sandbox | None:
     return Sandbox.objects.filter(owner=user, wanted=Sandbox.Wanted.PRESENT).first()
 
 
-def _create(user: User, profile: str) -> Sandbox | None:
+def _create(user: User, profile: str, by: User | None) -> Sandbox | None:
     """A new row with its first event; None when another request was first (the index holds one per owner)."""
     cluster = placement.choose_cluster()
     try:
         with transaction.atomic():
             sandbox = Sandbox.objects.create(owner=user, cluster=cluster, profile=profile)
-            SandboxEvent.record(sandbox, old="", at=sandbox.created_at, actor="student")
+            actor = actor_of(sandbox, by)
+            SandboxEvent.record(sandbox, old="", at=sandbox.created_at, actor=actor, by=by)
     except IntegrityError:
         return None
     logger.info("sandbox.requested", extra={"sandbox": sandbox.hex})
     return sandbox
 
 
-def _start_again(sandbox: Sandbox) -> Sandbox | None:
+def _start_again(sandbox: Sandbox, by: User | None) -> Sandbox | None:
     """Wake what holds a student's data; queue what never became anybody's. None when it moved meanwhile."""
-    now = timezone.now()
-    failed = sandbox.now is State.FAILED
-    if failed and sandbox.failure_cause == "data_lost":
+    if sandbox.failure_cause == "data_lost":
         raise NotPossibleNow(f"{sandbox.failure_sentence}")
-    new = State.QUEUED if failed and sandbox.handed_over_at is None else State.RESUMING
-    moved = sandbox.move_to(new, actor="student", wish=True, queued_at=now, begun_at=None, **_NO_FAILURE)
-    return sandbox if moved else None
+    return sandbox if try_again(sandbox, actor=actor_of(sandbox, by), by=by, retries=0) else None
+
+
+def try_again(sandbox: Sandbox, *, actor: str, by: User | None = None, retries: int) -> bool:
+    """Start or wake a sandbox that failed or sleeps; False when it moved meanwhile."""
+    new = State.QUEUED if sandbox.handed_over_at is None else State.RESUMING
+    fresh: dict[str, Any] = {
+        "queued_at": timezone.now(),
+        "begun_at": None,
+        "retries": retries,
+        "retry_at": None,
+    }
+    return sandbox.move_to(new, actor=actor, by=by, wish=True, **fresh, **_NO_FAILURE)
 
 
 _NO_FAILURE: dict[str, Any] = {"failure_cause": "", "failure_sentence": "", "failure_retryable": False}
 
 
-def stop_sandbox(sandbox: Sandbox, *, actor: str = "student") -> State:
+def actor_of(sandbox: Sandbox, by: User | None) -> str:
+    """Which kind of person decides: the owner is a "student" here, whatever else they may be."""
+    return "student" if by is None or by.pk == sandbox.owner_id else by.role
+
+
+def stop_sandbox(sandbox: Sandbox, *, by: User | None = None) -> State:
     """Put it to sleep with all its data; a start that was never handed over is cancelled instead.
 
     Stop wins over a start in flight. Where there is nothing to stop, nothing happens.
     """
-    return _decide(sandbox, stop_leads_to, actor=actor)
+    return _decide(sandbox, stop_leads_to, by=by)
 
 
-def delete_sandbox(sandbox: Sandbox, *, actor: str = "student") -> State:
+def delete_sandbox(sandbox: Sandbox, *, by: User | None = None) -> State:
     """Remove it with everything in it; legal in every state, and silent when it is gone or going."""
-    return _decide(sandbox, _delete_leads_to, actor=actor)
+    return _decide(sandbox, _delete_leads_to, by=by)
 
 
 def _delete_leads_to(state: State) -> State:
     return State.DELETING if may_move(state, State.DELETING) else state
 
 
-def _decide(sandbox: Sandbox, leads_to: Callable[[State], State], *, actor: str) -> State:
+def _decide(sandbox: Sandbox, leads_to: Callable[[State], State], *, by: User | None) -> State:
     """Move a sandbox to where a decision leads from its present state, however it moves meanwhile."""
     for _ in range(TRIES):
         new = leads_to(sandbox.now)
-        if new is sandbox.now or sandbox.move_to(new, actor=actor, wish=True):
+        if new is sandbox.now or sandbox.move_to(new, actor=actor_of(sandbox, by), by=by, wish=True):
             doorbell_on_commit(sandbox.pk)
             return sandbox.now
         sandbox.refresh_from_db()
     raise NotPossibleNow("Your sandbox is changing at this moment. Try again.")
 
 
-def resume(sandbox: Sandbox) -> Sandbox:
+def resume(sandbox: Sandbox, *, by: User | None = None) -> Sandbox:
     """Wake a sleeping sandbox; also the way back for one that failed with its data kept."""
     if sandbox.now in ALIVE or sandbox.now is State.RESUMING:
         return sandbox
     if sandbox.now not in {State.SUSPENDED, State.FAILED}:
         raise NotPossibleNow("Your sandbox is not asleep, so there is nothing to wake.")
-    _start_again(sandbox)
+    _start_again(sandbox, by)
     doorbell_on_commit(sandbox.pk)
     return sandbox
 
 
-def start_over(sandbox: Sandbox) -> Sandbox:
+def start_over(sandbox: Sandbox, *, by: User | None = None) -> Sandbox:
     """Replace it by a new, empty one; the new one starts as soon as the old one is gone."""
     owner, profile = sandbox.owner, sandbox.profile
     if owner is None:
         raise NotPossibleNow("This sandbox belongs to nobody, so nobody can start it over.")
     with transaction.atomic():
-        delete_sandbox(sandbox)
-        return request_sandbox(owner, profile)
+        delete_sandbox(sandbox, by=by)
+        return request_sandbox(owner, profile, by=by)
 
 
 def touch(sandbox: Sandbox, source: str) -> None:
@@ -128,9 +150,44 @@ def touch(sandbox: Sandbox, source: str) -> None:
     expiry.touch(sandbox, source, timezone.now())
 
 
-def extend(sandbox: Sandbox) -> None:
-    """Keep it awake for another while, by asking."""
-    touch(sandbox, "extend")
+def extend(sandbox: Sandbox, *, by: User | None = None) -> None:
+    """Keep it awake for another while, by asking. Raises NotPossibleNow when it would reach the hard cap."""
+    if sandbox.now not in ALIVE:
+        raise NotPossibleNow("Your sandbox is not awake, so there is nothing to extend. Press Start.")
+    now = timezone.now()
+    if sandbox.expires_at is not None and sandbox.expires_at >= expiry.hard_cap(sandbox):
+        raise NotPossibleNow(
+            f"Your sandbox has been awake for nearly {expiry.CAP_HOURS} hours, the most there is. "
+            "Put it to sleep and wake it, with everything in it, to go on."
+        )
+    expiry.touch(sandbox, "extend", now, always=True)
+    SandboxEvent.act(sandbox, "extend", actor=actor_of(sandbox, by), by=by)
+    announce_state(sandbox.pk, sandbox.now, "")
+
+
+def hold(sandbox: Sandbox, *, until: datetime, by: User, reason: str = "") -> None:
+    """Keep a sandbox from being put to sleep until then, but not past the hard cap; a past time lets go."""
+    if sandbox.now not in ALIVE:
+        raise NotPossibleNow("This sandbox is not awake, so it cannot be kept awake. Wake it first.")
+    held = max(timezone.now(), min(until, expiry.hard_cap(sandbox)))
+    sandbox.held_until = held
+    Sandbox.objects.filter(pk=sandbox.pk).update(held_until=held)
+    detail = f"until {held:%H:%M} UTC{': ' if reason else ''}{reason}"
+    SandboxEvent.act(sandbox, "hold", actor=actor_of(sandbox, by), by=by, detail=detail)
+    announce_state(sandbox.pk, sandbox.now, "")
+
+
+def reserve_pool(
+    cluster: Cluster, *, profile: str, count: int, until: datetime, reason: str, by: User | None
+) -> PoolReservation:
+    """Ask for so many warm sandboxes until a time, for what is known to come; the next sweep begins."""
+    if profile not in PROFILES:
+        raise NotPossibleNow(f"There is no profile called {profile}.")
+    if count < 1 or until <= timezone.now():
+        raise NotPossibleNow("Reserve at least one sandbox, until a time that is still to come.")
+    return PoolReservation.objects.create(
+        cluster=cluster, profile=profile, count=count, until=until, reason=reason[:200], by=by
+    )
 
 
 def inject_fault(sandbox: Sandbox, fault: Fault, *, seconds: float, actor: str = "student") -> FaultRecord:

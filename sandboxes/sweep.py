@@ -23,7 +23,6 @@ logger = logging.getLogger(__name__)
 _MOVING = (
     State.PROVISIONING,
     State.BINDING,
-    State.RESETTING,
     State.SUSPENDING,
     State.DELETING,
     State.QUARANTINED,

@@ -7,7 +7,7 @@ none waits for a broker: a caller that wants to know how far things are asks aga
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
@@ -100,6 +100,21 @@ class Observation:
     endpoint: KafkaEndpoint | None = None
     frozen: bool = False
     nodes: tuple[NodeState, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a sandbox uses of its machine: all its processes together, its brokers and the programs in it.
+
+    memory_bytes: proportional set size, so that what is shared is counted once.
+    cpu_s:        seconds of processor time since its processes started.
+    disk_bytes:   its data, logs and files.
+    """
+
+    memory_bytes: int
+    cpu_s: float
+    disk_bytes: int
+    processes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +255,7 @@ class Workspace(Protocol):
 
 
 class Backend(Protocol):
-    """Creates, watches and removes sandboxes. Idempotent; no call waits longer than about a second.
+    """Creates, watches and removes sandboxes. Idempotent; no call but `prove` waits longer than a second.
 
     Every call may raise BackendError; retryable when the backend was out of reach.
     """
@@ -268,6 +283,27 @@ class Backend(Protocol):
 
     def inventory(self) -> tuple[str, ...]:
         """Ids of all sandboxes that have processes or data here, wanted or not."""
+
+    def look(self) -> Mapping[str, Observation]:
+        """`observe` of everything in the inventory, in one call; it wakes nothing."""
+
+    def usage(self) -> Mapping[str, Usage]:
+        """What each sandbox with processes uses, by id; one call for all, up to ten seconds old."""
+
+    def room(self) -> int:
+        """How many more sandboxes would fit into the memory that is free now."""
+
+    def answers(self, sandbox_id: str) -> bool:
+        """Whether its Kafka answers now, as the cluster it should be; thaw it first. Waits half a second."""
+
+    def prove(self, sandbox_id: str) -> None:
+        """Write a record, read it back and leave nothing behind; BackendError when that cannot be done.
+
+        Waits for up to ten seconds. A backend that only pretends has nothing to prove.
+        """
+
+    def in_use(self, sandbox_id: str) -> str:
+        """What in its Kafka would not stand being frozen: "member", "transaction", or "" for nothing."""
 
     def inject(self, sandbox_id: str, fault: Fault) -> None:
         """Make the fault true; nothing more when it already is."""

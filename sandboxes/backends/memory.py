@@ -13,7 +13,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
@@ -38,11 +38,16 @@ from sandboxes.backends.base import (
     ProgramRun,
     Spec,
     Tier,
+    Usage,
     WorkspaceError,
 )
 
 # How long each stage of a start seems to take, in seconds; about a tuned kafka-1 on a laptop.
 PACE_S = {"namespaces": 0.05, "kafka": 0.5, "probe": 0.05}
+# What a kafka-1 holds while it runs, and what it uses of a core while it does nothing.
+MEMORY_BYTES = 130 * 1024 * 1024
+IDLE_CORE = 0.02
+ROOM = 1000
 HISTORY = 200
 RING_CHARACTERS = 512 * 1024
 _BROKER_FAULTS = {"broker_stop", "broker_kill"}
@@ -146,6 +151,29 @@ class MemoryBackend:
         with self.store.changing() as entries:
             return tuple(entries)
 
+    def look(self) -> Mapping[str, Observation]:
+        with self.store.changing() as entries:
+            return {sandbox_id: self._seen(sandbox_id, entry) for sandbox_id, entry in entries.items()}
+
+    def usage(self) -> Mapping[str, Usage]:
+        with self.store.changing() as entries:
+            return {name: _usage(entry) for name, entry in entries.items() if entry["started_at"] is not None}
+
+    def room(self) -> int:
+        with self.store.changing() as entries:
+            return max(0, ROOM - len(entries))
+
+    def answers(self, sandbox_id: str) -> bool:
+        seen = self.observe(sandbox_id)
+        return seen.phase is Phase.RUNNING and not seen.frozen
+
+    def prove(self, sandbox_id: str) -> None:
+        if not self.answers(sandbox_id):
+            raise BackendError("There is no Kafka here to write to.", retryable=True)
+
+    def in_use(self, sandbox_id: str) -> str:
+        return ""
+
     def inject(self, sandbox_id: str, fault: Fault) -> None:
         with self.store.changing() as entries:
             entry = _known(entries, sandbox_id)
@@ -201,6 +229,18 @@ class MemoryBackend:
                 return stage
             elapsed_s -= lasts_s
         return ""
+
+
+def _usage(entry: dict[str, Any]) -> Usage:
+    """What a real one of its age would have used."""
+    programs = sum(run["ended_at"] is None for run in entry["runs"])
+    age_s = 0.0 if entry["frozen"] else time.time() - entry["started_at"]
+    return Usage(
+        memory_bytes=MEMORY_BYTES,
+        cpu_s=1.3 + IDLE_CORE * age_s,
+        disk_bytes=sum(len(text) for text in entry["files"].values()),
+        processes=3 + programs,
+    )
 
 
 def _new_entry(spec: Spec) -> dict[str, Any]:

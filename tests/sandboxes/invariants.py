@@ -8,7 +8,7 @@ from sandboxes.lifecycle import LEAVING, PASSING, State, may_move
 from sandboxes.models import FaultRecord, Sandbox, SandboxEvent
 
 # In these something of the sandbox must be in its backend; in most others it may be.
-_THERE = {State.READY, State.DEGRADED, State.SUSPENDED, State.WARM, State.RESETTING}
+_THERE = {State.READY, State.DEGRADED, State.SUSPENDED, State.WARM}
 _NOT_THERE = {State.DELETED}
 
 

