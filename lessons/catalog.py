@@ -29,6 +29,8 @@ from lessons.rendering.page import Page, Source, render_page
 from lessons.sources import CourseError, Document, Problems, SourceError, parse_yaml, read_text, read_yaml
 
 _FRONT = "---"
+# Changes when stored pages get another form, so that the same course is stored anew.
+_FORM = b"2"
 _PROOFS = ("solutions/", "mistakes/")
 _TEXT_SUFFIXES = (".py", ".json", ".txt", ".md", ".yaml", ".csv", ".properties")
 
@@ -400,7 +402,7 @@ def _outside_only(target: str) -> str | None:
 
 
 def _course_digest(file: CourseFile, lessons: tuple[Lesson, ...]) -> str:
-    total = hashlib.sha256()
+    total = hashlib.sha256(_FORM)
     _feed(total.update, file.model_dump(mode="json"))
     for lesson in lessons:
         _feed(total.update, [lesson.front.model_dump(mode="json"), lesson.page.pieces, lesson.page.asks])

@@ -39,7 +39,7 @@ class CourseVersion(models.Model):
 class LessonPage(models.Model):
     """A lesson, rendered. pieces, outline, asks: as rendering.page.Page; front: the front matter.
 
-    labs: digests of its LabVersions, in order.
+    labs: digests of its LabVersions, in order; passages: rendering.passages.Passage, for search.
     """
 
     course = models.ForeignKey(CourseVersion, on_delete=models.CASCADE, related_name="pages")
@@ -51,6 +51,7 @@ class LessonPage(models.Model):
     outline = models.JSONField(default=list)
     asks = models.JSONField(default=dict)
     labs = models.JSONField(default=list)
+    passages = models.JSONField(default=list)
 
     class Meta:
         ordering: ClassVar = ["number"]
@@ -239,3 +240,20 @@ class Answer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.item_id}: {self.answer}"
+
+
+class Place(models.Model):
+    """Where a student was last in a lesson, on whatever machine. anchor: the section's or lab's id."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="places")
+    lesson_id = models.CharField(max_length=60)
+    anchor = models.CharField(max_length=80)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "lesson_id"], name="lessons_one_place_per_lesson"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.lesson_id}#{self.anchor}"

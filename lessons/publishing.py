@@ -9,6 +9,7 @@ from django.db import transaction
 
 from lessons.catalog import Course, LabFolder, Lesson
 from lessons.models import CourseVersion, LabVersion, LessonPage
+from lessons.rendering.passages import passages_of
 
 KEEP = 5
 
@@ -55,7 +56,13 @@ def _page(version: CourseVersion, lesson: Lesson) -> LessonPage:
         outline=[list(entry) for entry in lesson.page.outline],
         asks=lesson.page.asks,
         labs=[folder.served for folder in lesson.labs],
+        passages=passages_of(lesson.page, [(folder.lab, _read_by_all(folder)) for folder in lesson.labs]),
     )
+
+
+def _read_by_all(folder: LabFolder) -> str:
+    """What a lab says before anything is done."""
+    return folder.brief + "".join(folder.task_texts.values())
 
 
 def _store_lab(lesson: Lesson, folder: LabFolder) -> None:

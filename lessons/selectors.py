@@ -9,7 +9,7 @@ import threading
 import time
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,7 @@ from accounts.models import User
 from lessons.labs import Lab
 from lessons.models import Answer, Attempt, CourseVersion, LabVersion, LessonPage, TaskProgress, VerdictRow
 from lessons.panels import Standing, TaskRow, task_rows
+from lessons.search import SHOWN, Entry, find
 from sandboxes.models import Sandbox
 
 FRESH_S = 2.0
@@ -40,6 +41,7 @@ class ServedCourse:
     pages: Mapping[str, LessonPage]
     labs: Mapping[str, tuple[ServedLab, ...]]
     by_lesson_id: Mapping[str, LessonPage]
+    entries: tuple[Entry, ...]
 
 
 @dataclass(slots=True)
@@ -76,7 +78,25 @@ def _read(version: CourseVersion) -> ServedCourse:
     digests = [digest for page in pages.values() for digest in page.labs]
     versions = {lab.digest: lab for lab in LabVersion.objects.filter(digest__in=digests)}
     labs = {slug: tuple(_served(versions[digest]) for digest in page.labs) for slug, page in pages.items()}
-    return ServedCourse(version, pages, labs, {page.lesson_id: page for page in pages.values()})
+    by_id = {page.lesson_id: page for page in pages.values()}
+    return ServedCourse(version, pages, labs, by_id, tuple(_entries(version, pages)))
+
+
+def _entries(version: CourseVersion, pages: Mapping[str, LessonPage]) -> Iterator[Entry]:
+    """What search looks through: the map's line of every lesson, and the passages of the written ones."""
+    for lesson in (lesson for part in version.parts for lesson in part["lessons"]):
+        page = pages.get(lesson["slug"])
+        about: dict[str, Any] = {"number": lesson["number"], "lesson": lesson["title"]}
+        url = lesson_url(page.slug) if page else ""
+        yield Entry(**about, kind="text", heading=lesson["title"], text=lesson["summary"], url=url)
+        for row in page.passages if page else ():
+            yield Entry(
+                **about,
+                kind=row["kind"],
+                heading=row["heading"] or lesson["title"],
+                text=row["text"],
+                url=f"{url}#{row['anchor']}" if row["anchor"] else url,
+            )
 
 
 def _served(version: LabVersion) -> ServedLab:
@@ -199,6 +219,30 @@ def answers_of(user: User, lesson_id: str) -> dict[str, Answer]:
     return {f"{row.kind}:{row.item_id}": row for row in rows}
 
 
+# -- search ------------------------------------------------------------------------------------------------
+
+KINDS = (("", "Everything"), ("text", "Lessons"), ("lab", "Labs"), ("term", "Terms"))
+
+
+def search_results(served: ServedCourse, query: str, kind: str) -> dict[str, Any]:
+    """What search.html shows: the hits of the chosen kind, and how many there are of each."""
+    found = find(served.entries, query)
+    kind = kind if kind in dict(KINDS) else ""
+    hits = [hit for hit in found if kind in ("", hit.entry.kind)]
+    kinds = [
+        {"id": name, "title": title, "count": sum(name in ("", hit.entry.kind) for hit in found)}
+        for name, title in KINDS
+    ]
+    return {
+        "query": query,
+        "kind": kind,
+        "kinds": kinds,
+        "hits": hits[:SHOWN],
+        "count": len(hits),
+        "of": len(found),
+    }
+
+
 # -- the course map ----------------------------------------------------------------------------------------
 
 
@@ -227,6 +271,31 @@ def course_map(served: ServedCourse, user: User) -> dict[str, Any]:
             "done": sum(lesson["state"] == "done" for lesson in lessons),
         },
         "next": following,
+    }
+
+
+def course_outline(served: ServedCourse) -> dict[str, Any]:
+    """The course for people without an account: its parts, and honestly how much of it is written."""
+    lessons = [lesson for part in served.version.parts for lesson in part["lessons"]]
+    pages = served.pages.values()
+    return {
+        "course": served.version,
+        "parts": [
+            {
+                **part,
+                "lessons": [
+                    {**lesson, "written": lesson["slug"] in served.pages} for lesson in part["lessons"]
+                ],
+            }
+            for part in served.version.parts
+        ],
+        "lessons": len(lessons),
+        "written": len(served.pages),
+        "labs": sum(len(labs) for labs in served.labs.values()),
+        "minutes": sum(page.front["minutes"] + page.front["lab_minutes"] for page in pages),
+        "skills": [
+            skill for page in sorted(pages, key=lambda page: page.number) for skill in page.front["skills"]
+        ],
     }
 
 

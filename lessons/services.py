@@ -20,7 +20,16 @@ from lessons.catalog import Course, content_path, read_course
 from lessons.checks import SandboxView, ViewUnavailable, lag
 from lessons.errors import NotNow
 from lessons.labs import Lab
-from lessons.models import Answer, Attempt, CourseVersion, HintOpened, LabVersion, TaskProgress
+from lessons.models import (
+    Answer,
+    Attempt,
+    CourseVersion,
+    HintOpened,
+    LabVersion,
+    LessonPage,
+    Place,
+    TaskProgress,
+)
 from lessons.publishing import publish
 from lessons.quizzes import Item, Read, is_answer, is_right
 from lessons.tasks import ring_on_commit
@@ -306,6 +315,14 @@ def predict(user: User, lesson_id: str, ask: dict[str, Any], answer: str) -> Ans
         defaults={"answer": answer, "first": answer},
     )
     return row
+
+
+def keep_place(user: User, page: LessonPage, anchor: str) -> None:
+    """Remember where the user is in a lesson; a place that the lesson does not have is not kept."""
+    if anchor in {entry[0] for entry in page.outline}:
+        Place.objects.update_or_create(
+            user=user, lesson_id=page.lesson_id, defaults={"anchor": anchor, "at": timezone.now()}
+        )
 
 
 def _answer_of(user: User, lesson_id: str, kind: str, item_id: str) -> Answer | None:

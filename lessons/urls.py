@@ -1,4 +1,4 @@
-"""The addresses of the course; all need a signed-in user."""
+"""The addresses of the course; all but the front page need a signed-in user."""
 
 from django.urls import path
 
@@ -7,8 +7,10 @@ from lessons import views
 app_name = "lessons"
 
 urlpatterns = [
-    path("", views.home, name="home"),
+    path("", views.front, name="home"),
+    path("search/", views.search, name="search"),
     path("lessons/<slug:slug>/", views.lesson, name="lesson"),
+    path("lessons/<slug:slug>/place/", views.place, name="place"),
     path("lessons/<slug:slug>/labs/<slug:lab>/", views.lab, name="lab"),
     path("lessons/<slug:slug>/labs/<slug:lab>/start/", views.start, name="start"),
     path("lessons/<slug:slug>/labs/<slug:lab>/reset/", views.reset, name="reset"),

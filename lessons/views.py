@@ -22,6 +22,7 @@ from lessons.errors import LessonError
 from lessons.models import Answer, LessonPage
 from lessons.quizzes import Item
 from lessons.rendering.page import fill_ask, safe
+from lessons.search import LONGEST
 from lessons.selectors import LabPanel, ServedCourse, ServedLab
 from sandboxes.selectors import live_sandbox
 
@@ -29,14 +30,44 @@ from sandboxes.selectors import live_sandbox
 _blank_panels: dict[tuple[str, str, bool], str] = {}
 
 
-@login_required
 @require_GET
+def front(request: HttpRequest) -> HttpResponse:
+    """The course map of whoever is signed in; for everybody else, what this is."""
+    return home(request) if request.user.is_authenticated else welcome(request)
+
+
+def welcome(request: HttpRequest) -> HttpResponse:
+    """What the course is and how far it is written, without an account."""
+    served = selectors.current_course()
+    context = selectors.course_outline(served) if served else {}
+    return render(request, "lessons/welcome.html", context)
+
+
 def home(request: HttpRequest) -> HttpResponse:
     """The course map, where the student stands on it, and what was judged last."""
     served, user = _course(), _user(request)
     context = selectors.course_map(served, user)
     context |= {"verdicts": selectors.recent_verdicts(served, user), "sandbox": live_sandbox(user)}
     return render(request, "lessons/home.html", context)
+
+
+@login_required
+@require_GET
+def search(request: HttpRequest) -> HttpResponse:
+    """Passages of the course with the words of ?q=; only the results when the page asks as one types."""
+    query, kind = request.GET.get("q", "").strip()[:LONGEST], request.GET.get("kind", "")
+    context = selectors.search_results(_course(), query, kind)
+    partial = "#results" if request.headers.get("HX-Target") == "results" else ""
+    return render(request, f"lessons/search.html{partial}", context)
+
+
+@login_required
+@require_POST
+def place(request: HttpRequest, slug: str) -> HttpResponse:
+    """Keep the section that the student is reading."""
+    page = _page(_course(), slug)
+    services.keep_place(_user(request), page, request.POST.get("anchor", ""))
+    return HttpResponse(status=204)
 
 
 @login_required

@@ -24,7 +24,8 @@ if os.environ.get("MILLRACE_TEST_WORKER") != _WORKER:
 
 from config.settings import *  # noqa: E402, F403
 
-# Pages under test use files as they are; the hashed names are proven by the browser tests.
+# Pages under test use files as they are; bundles and hashed names are proven by the browser tests.
+STATICFILES_DIRS = [paths.VENDOR_DIR, BASE_DIR / "static"]  # noqa: F405
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

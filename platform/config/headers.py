@@ -1,5 +1,7 @@
 """Response headers that neither Django nor django-csp sets."""
 
+from wsgiref.headers import Headers
+
 from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -32,3 +34,11 @@ def _with_ours(response: HttpResponseBase) -> HttpResponseBase:
     if "Cookie" in response.headers.get("Vary", ""):
         response.headers.setdefault("Cache-Control", "private, no-cache")
     return response
+
+
+def file_headers(headers: Headers, path: str, url: str) -> None:
+    """The same for static files, which are sent before any of Django's middleware."""
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    # Opened by itself, a drawing runs nothing.
+    headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"

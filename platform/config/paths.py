@@ -38,3 +38,6 @@ KAFKA_TEMPLATE_DIR = CACHE_DIR / "kafka-template"
 AOT_DIR = CACHE_DIR / "aot"
 STUDENT_SITE = CACHE_DIR / "student-site"
 ASSETS_DIR = CACHE_DIR / "assets"
+# From npm: editor and fonts; and our own modules and sheets in one file per page (deploy/assets.mjs).
+VENDOR_DIR = ASSETS_DIR / "vendor"
+BUNDLED_DIR = ASSETS_DIR / "bundled"

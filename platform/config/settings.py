@@ -7,6 +7,7 @@ from kombu import Queue
 
 from accounts import csp
 from config import env, paths
+from config.headers import file_headers
 
 BASE_DIR = paths.BASE_DIR
 DATA_DIR = paths.DATA_DIR
@@ -61,7 +62,6 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "config.headers.our_headers",
     "csp.middleware.CSPMiddleware",
-    "servestatic.middleware.ServeStaticMiddleware",
     # Django pads each answer at random, so that its length tells nothing of a secret in it (BREACH).
     "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -101,7 +101,8 @@ DATABASE_URL = env.text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'millrace.sqlite
 
 def _database(url: str) -> Any:
     """The database behind a URL; SQLite gets the options that let several processes write."""
-    database: Any = dj_database_url.parse(url)
+    # Kept for the next request of the same thread: opening one costs more than what most pages ask of it.
+    database: Any = dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True)
     if database["ENGINE"] == "django.db.backends.sqlite3":
         # IMMEDIATE takes the write lock at BEGIN, where the busy time-out applies; a deferred transaction
         # that reads and then writes fails at once whatever the time-out (sqlite.org/lang_transaction.html).
@@ -224,8 +225,9 @@ DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "millrace@localhost")
 
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
-STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder", "config.static.AppFiles"]
-STATICFILES_DIRS = [BASE_DIR / "static", paths.ASSETS_DIR]
+STATICFILES_FINDERS = ["config.static.SiteFiles", "config.static.AppFiles"]
+# A bundle has the name of the page's module, and the first that has a name wins; DEBUG serves the modules.
+STATICFILES_DIRS = [*([] if DEBUG else [paths.BUNDLED_DIR]), paths.VENDOR_DIR, BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "config.static.HashedStorage"},
@@ -233,6 +235,7 @@ STORAGES = {
 
 # Nobody else's page needs our files.
 SERVESTATIC_ALLOW_ALL_ORIGINS = False
+SERVESTATIC_ADD_HEADERS_FUNCTION = file_headers
 
 # -- Language, time, logs ------------------------------------------------------------------------------------
 

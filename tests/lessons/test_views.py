@@ -44,7 +44,7 @@ def text(client: Client, address: str, **data: str) -> str:
 
 
 def test_nobody_is_asked_to_sign_in(client: Client, version: LabVersion) -> None:
-    for address in ("/", LESSON, LAB):
+    for address in ("/search/", LESSON, LAB):
         assert client.get(address).headers["Location"].startswith("/accounts/login/")
     assert client.post(LAB + "start/").status_code == 302
 

@@ -155,7 +155,15 @@ _LAB = "lessons/<slug:slug>/labs/<slug:lab>/"
 _AT_LAB = "/lessons/first/labs/one/"
 
 LESSONS = (
-    Row(route="", path="/", expect=members_get(200)),
+    Row(route="", path="/", expect=all_get(200), why="without an account it says what the course is"),
+    Row(route="search/", path="/search/?q=record", expect=members_get(200)),
+    Row(
+        route="lessons/<slug:slug>/place/",
+        method="POST",
+        path="/lessons/first/place/",
+        body={"anchor": "record"},
+        expect=members_get(204),
+    ),
     Row(route="lessons/<slug:slug>/", path="/lessons/first/", expect=members_get(200)),
     Row(route=_LAB, path=_AT_LAB, expect=members_get(200)),
     # A refusal ("start your sandbox first") is a sentence on the panel, so the status is the same.

@@ -1,4 +1,4 @@
-"""Steps: front-end packages by npm, then bundles and fonts by esbuild into ASSETS_DIR."""
+"""Steps: front-end packages by npm, then bundles by esbuild and fonts into ASSETS_DIR."""
 
 import shutil
 from pathlib import Path
@@ -12,7 +12,7 @@ from config.install.steps import Step
 _LOCK = paths.BASE_DIR / "package-lock.json"
 _MODULES = paths.BASE_DIR / "node_modules"
 _DRIVER = paths.BASE_DIR / "deploy" / "assets.mjs"
-_SOURCES = paths.BASE_DIR / "static" / "js"
+_SOURCES = paths.BASE_DIR / "static"
 
 
 def _node() -> node.Node:
@@ -46,7 +46,9 @@ def fetch_packages() -> str:
 
 
 def bundles_mark() -> str:
-    return fingerprint(packages_mark(), _DRIVER, Path(fonts.__file__), *sorted(_SOURCES.glob("*.js")))
+    sources = sorted(path for kind in ("*.js", "*.css") for path in _SOURCES.rglob(kind))
+    names = "\n".join(str(path.relative_to(_SOURCES)) for path in sources)
+    return fingerprint(packages_mark(), _DRIVER, Path(fonts.__file__), names, *sources)
 
 
 def bundles_are_current() -> bool:
@@ -58,7 +60,7 @@ def bundle() -> str:
     fresh = paths.ASSETS_DIR.with_name("assets.new")
     shutil.rmtree(fresh, ignore_errors=True)
     tools.run([*_node().node, _DRIVER, fresh], what="the front-end bundles")
-    weight = fonts.cut_all(fresh / "fonts")
+    weight = fonts.cut_all(fresh / "vendor" / "fonts")
     _replace(fresh, paths.ASSETS_DIR)
     SHARED.write("assets", bundles_mark())
     return f"fonts {weight / 1000:.0f} KB"

@@ -1,4 +1,4 @@
-// What every page needs: the one door for HTML written by scripts, CSRF for htmx, the theme.
+// What every page needs: the one door for HTML written by scripts, CSRF for htmx, the theme, the way to search.
 
 import { allowHtml } from "../trusted.js";
 import { csrfToken } from "../csrf.js";
@@ -38,3 +38,17 @@ function tell() {
 button?.addEventListener("click", toggle);
 systemDark.addEventListener("change", tell);
 tell();
+
+/** Whether what is typed goes into something. */
+const isTyping = (target) => Boolean(target.closest?.("input, textarea, select, [contenteditable], [role=application]"));
+
+// "/" searches, wherever one is on the page; on the page of search it goes to the field.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+  const field = document.querySelector("#q");
+  const link = document.querySelector("#search");
+  if (!field && !link) return;
+  event.preventDefault();
+  if (field) field.select();
+  else location.assign(link.href);
+});

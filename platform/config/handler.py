@@ -1,0 +1,79 @@
+"""HTTP through Django in one step to a thread: middleware and view run there together, one after the other.
+
+Django's own ASGI handler makes a thread and a database connection for each request, and goes between loop and
+thread twice for each middleware: most of what a short page costs. Here threads and connections are kept.
+Answers that stream do so on the loop, as with Django.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import IO, Any, cast
+
+from asgiref.sync import sync_to_async
+from django.core import signals
+from django.core.exceptions import RequestAborted
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
+from django.core.handlers.base import BaseHandler
+from django.http import FileResponse
+from django.http.response import HttpResponseBase
+from django.urls import set_script_prefix
+
+# A view may wait for a broker for some seconds; so many may do so before the next request waits for them.
+THREADS = 32
+
+
+class SiteHandler(ASGIHandler):
+    """Django as an ASGI application, its middleware as synchronous as its views."""
+
+    def __init__(self) -> None:
+        BaseHandler.__init__(self)
+        self.load_middleware(is_async=False)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="request")
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            body = await self.read_body(receive)
+        except RequestAborted:
+            return
+        try:
+            answer = sync_to_async(self._answer, thread_sensitive=False, executor=self._threads)
+            response = await answer(scope, body)
+            if response.streaming:
+                await self._stream(response, receive, send)
+            else:
+                await self.send_response(response, send)
+        finally:
+            body.close()
+
+    def _answer(self, scope: Any, body: IO[bytes]) -> HttpResponseBase:
+        """In a thread of ours: the whole way of one request, ready to be sent."""
+        set_script_prefix(get_script_prefix(scope))
+        signals.request_started.send(sender=self.__class__, scope=scope)
+        request, refused = self.create_request(scope, body)
+        response = self._get(request) if request is not None else cast(HttpResponseBase, refused)
+        if not response.streaming:
+            # Closing ends the request: the connection that this thread used is looked after here.
+            response.close()
+        return response
+
+    def _get(self, request: ASGIRequest) -> HttpResponseBase:
+        response: HttpResponseBase = self.get_response(request)
+        if isinstance(response, FileResponse):
+            response.block_size = self.chunk_size
+        return response
+
+    async def _stream(self, response: HttpResponseBase, receive: Any, send: Any) -> None:
+        """Send until all is sent or the reader is gone."""
+        sending = asyncio.create_task(self.send_response(response, send))
+        leaving = asyncio.create_task(self.listen_for_disconnect(receive))
+        try:
+            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sending.cancel()
+            leaving.cancel()
+            sent, _ = await asyncio.gather(sending, leaving, return_exceptions=True)
+            await sync_to_async(response.close, thread_sensitive=False, executor=self._threads)()
+        if isinstance(sent, Exception):
+            raise sent
