@@ -7,6 +7,7 @@ from config.health import health
 urlpatterns = [
     path("accounts/", include("accounts.urls")),
     path("sandbox/", include("sandboxes.urls")),
+    path("console/", include("sandboxes.console.urls")),
     path("healthz/", health, name="health"),
     path("", include("lessons.urls")),
 ]

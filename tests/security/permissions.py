@@ -60,6 +60,11 @@ def ada_gets(status: int, *, others: int, nobody: int) -> dict[str, int]:
     return all_get(others) | {"ada": status, "nobody": nobody}
 
 
+def admins_get(status: int) -> dict[str, int]:
+    """For an admin; whoever is signed out signs in first, and to everybody else there is no such page."""
+    return all_get(404) | {"nobody": 302, "root": status}
+
+
 ACCOUNTS = (
     Row(route="accounts/login/", path="/accounts/login/", expect=members_get(302, nobody=200)),
     Row(
@@ -87,6 +92,14 @@ ACCOUNTS = (
         method="POST",
         path="/accounts/password/change/",
         body={"oldpassword": "wrong", "password1": "a", "password2": "b"},
+        expect=members_get(200),
+    ),
+    Row(route="accounts/reauthenticate/", path="/accounts/reauthenticate/", expect=members_get(200)),
+    Row(
+        route="accounts/reauthenticate/",
+        method="POST",
+        path="/accounts/reauthenticate/",
+        body={"password": "wrong"},
         expect=members_get(200),
     ),
     Row(route="accounts/password/reset/", path="/accounts/password/reset/", expect=all_get(200)),
@@ -188,9 +201,40 @@ LESSONS = (
     ),
 )
 
+_ONE = "console/sandboxes/<uuid:sandbox_id>/"
+_AT_ONE = f"/console/sandboxes/{SANDBOX}/"
+
+CONSOLE = (
+    Row(route="console/", path="/console/", expect=admins_get(302)),
+    Row(route="console/sandboxes/", path="/console/sandboxes/", expect=admins_get(200)),
+    Row(route=_ONE, path=_AT_ONE, expect=admins_get(200)),
+    Row(route=f"{_ONE}seen/", path=f"{_AT_ONE}seen/", expect=admins_get(200)),
+    Row(route=f"{_ONE}<slug:name>/", path=f"{_AT_ONE}stop/", expect=admins_get(200)),
+    Row(
+        route=f"{_ONE}<slug:name>/",
+        method="POST",
+        path=f"{_AT_ONE}let-go/",
+        expect=admins_get(302),
+        why="nobody holds it, so even an admin changes nothing and is told so",
+    ),
+    Row(
+        route=f"{_ONE}<slug:name>/",
+        path=f"{_AT_ONE}delete/",
+        expect=admins_get(302),
+        why="what destroys asks for the password again first",
+    ),
+    Row(
+        route=f"{_ONE}<slug:name>/",
+        method="POST",
+        path=f"{_AT_ONE}delete/",
+        body={"reference": "guessed"},
+        expect=admins_get(302),
+    ),
+)
+
 OPERATION = (Row(route="healthz/", path="/healthz/", expect=all_get(200)),)
 
-ROWS: tuple[Row, ...] = (*ACCOUNTS, *SANDBOX_PAGES, *LESSONS, *OPERATION)
+ROWS: tuple[Row, ...] = (*ACCOUNTS, *SANDBOX_PAGES, *LESSONS, *CONSOLE, *OPERATION)
 
 # 4401 not signed in, 4403 not yours. Those who teach her may watch her cluster; only Ada runs programs in it.
 SOCKETS: tuple[Socket, ...] = (

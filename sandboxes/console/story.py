@@ -1,0 +1,206 @@
+"""One sandbox from its row and its events: what it is, and everything that happened to it and by whom."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils import timezone
+
+from sandboxes import expiry
+from sandboxes.console import words
+from sandboxes.console.starts import STEPS, Start, last_start
+from sandboxes.console.words import Kind
+from sandboxes.lifecycle import ALIVE, PASSING, State
+from sandboxes.models import FaultRecord, Sandbox, SandboxEvent
+
+SHOWN = 200
+_ACTS = {
+    "extend": "Kept awake for another while",
+    "hold": "Held awake",
+    "claim": "Handed to its owner from the pool",
+    "freeze": "Frozen",
+    "thaw": "Thawed",
+    "retry": "Tried again by itself",
+    "reset": "What a lab owns was reset",
+}
+_ACTORS = {
+    "student": "its owner",
+    "instructor": "an instructor",
+    "admin": "an admin",
+    "worker": "Millrace",
+    "sweep": "the sweep",
+    "check": "a check",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """One line of the timeline. mark: the shape of a state, "" for what is no state; is_old: not of today."""
+
+    at: datetime
+    is_old: bool
+    what: str
+    mark: str
+    who: str
+    is_person: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """A time in one state, for the picture of its life; x and width in thousandths of the whole."""
+
+    kind: Kind
+    lasted: str
+    x: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """Everything the page says of one sandbox without asking its machine."""
+
+    sandbox: Sandbox
+    kind: Kind
+    sentence: str
+    since: str
+    moments: tuple[Moment, ...]
+    older: int
+    start: Start | None
+    life: tuple[Stretch, ...]
+    life_from: datetime
+    life_to: datetime
+    faults: tuple[FaultRecord, ...]
+    used_for: str
+    sleeps: str
+    cap_at: datetime | None
+    is_held: bool
+    lease_left: str
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """What the picture of its life is drawn with, each once."""
+        return tuple(dict.fromkeys(stretch.kind for stretch in self.life))
+
+
+def story(sandbox: Sandbox) -> Story:
+    """Four queries, whatever happened."""
+    now = timezone.now()
+    events = list(sandbox.events.select_related("by").order_by("-pk")[:SHOWN])[::-1]
+    moves = list(sandbox.events.filter(kind=SandboxEvent.MOVE).order_by("pk"))[-SHOWN:]
+    kind = words.kind_of_sandbox(sandbox)
+    is_awake = sandbox.now in ALIVE
+    begun = last_start(events, now=now)
+    begins = moves[0].at if moves else sandbox.created_at
+    ends = sandbox.state_since if sandbox.now is State.DELETED else now
+    return Story(
+        sandbox=sandbox,
+        kind=kind,
+        sentence=_sentence(sandbox, kind, now),
+        since=words.since(sandbox.state_since, now),
+        moments=tuple(_moment(event, now) for event in reversed(events)),
+        older=max(0, sandbox.events.count() - len(events)),
+        start=begun,
+        life=_life(moves, begins, ends),
+        life_from=begins,
+        life_to=ends,
+        faults=tuple(FaultRecord.objects.filter(sandbox=sandbox).order_by("-pk")[:10]),
+        used_for=_used_for(sandbox, now),
+        sleeps=_until(sandbox.expires_at, now) if is_awake else words.NOTHING,
+        cap_at=expiry.hard_cap(sandbox) if is_awake and sandbox.begun_at else None,
+        is_held=is_awake and sandbox.held_until is not None and sandbox.held_until > now,
+        lease_left=_until(sandbox.lease_until, now)
+        if sandbox.lease_until and sandbox.lease_until > now
+        else "",
+    )
+
+
+def _until(then: datetime | None, now: datetime) -> str:
+    return words.NOTHING if then is None else words.lasting(max(0.0, (then - now).total_seconds()))
+
+
+def _sentence(sandbox: Sandbox, kind: Kind, now: datetime) -> str:
+    """What a person would say of it."""
+    since = words.since(sandbox.state_since, now)
+    if sandbox.now is State.FAILED:
+        again = (
+            f" It is tried again by itself at {sandbox.retry_at:%H:%M:%S} UTC." if sandbox.retry_at else ""
+        )
+        return f"Failed {since} ago: {sandbox.failure_sentence}{again}"
+    if sandbox.now is State.DELETED:
+        return f"It is gone since {since}; this is what is left of it: its events."
+    if sandbox.now is State.QUARANTINED:
+        return f"Its machine has not let go of it for {since}. {sandbox.detail}"
+    if sandbox.now in PASSING:
+        return f"It is {kind.word} for {since}. {sandbox.detail}"
+    if sandbox.now is State.WARM:
+        return f"Warm for {since}: proven, frozen, and for whoever starts next."
+    if sandbox.now is State.SUSPENDED:
+        return f"Asleep for {since}, with all its data."
+    if sandbox.now is State.DEGRADED:
+        return f"Degraded for {since}. {sandbox.detail}"
+    return f"{kind.word.capitalize()} for {since}; {_why_alive(sandbox, now)}"
+
+
+def _why_alive(sandbox: Sandbox, now: datetime) -> str:
+    used = words.since(sandbox.last_activity_at, now)
+    counted = f"what counted last was {used} ago" if sandbox.last_activity_at else "nothing has counted yet"
+    if sandbox.held_until and sandbox.held_until > now:
+        return f"{counted}, and it is held awake until {sandbox.held_until:%H:%M} UTC."
+    return f"{counted}, and without more it sleeps in {_until(sandbox.expires_at, now)}."
+
+
+def _used_for(sandbox: Sandbox, now: datetime) -> str:
+    if sandbox.last_activity_at is None:
+        return "nothing yet"
+    said = words.USES.get(sandbox.last_activity_source, sandbox.last_activity_source)
+    return f"{said}, {words.since(sandbox.last_activity_at, now)} ago"
+
+
+def _moment(event: SandboxEvent, now: datetime) -> Moment:
+    person = event.by.shown_name if event.by else ""
+    return Moment(
+        at=event.at,
+        is_old=event.at.date() != now.date(),
+        what=_what(event),
+        mark=words.kind_of(event.new, frozen=False).mark if event.kind == SandboxEvent.MOVE else "",
+        who=f"{person}, {event.actor}" if person else _ACTORS.get(event.actor, event.actor),
+        is_person=bool(person),
+        detail=_detail(event),
+    )
+
+
+def _what(event: SandboxEvent) -> str:
+    if event.kind == SandboxEvent.STAGE:
+        return STEPS.get(event.new, event.new)
+    if event.kind == SandboxEvent.FAULT:
+        return f"Fault: {event.new or event.old}"
+    if event.kind == SandboxEvent.ACT:
+        return _ACTS.get(event.new, event.new.capitalize())
+    return words.kind_of(event.new, frozen=False).word.capitalize()
+
+
+def _detail(event: SandboxEvent) -> str:
+    """What was said of it, and how long it had been in the state that it left."""
+    parts = [event.detail] if event.detail else []
+    if event.kind == SandboxEvent.MOVE and event.old:
+        parts.append(f"after {words.took(event.took_s)} {words.kind_of(event.old, frozen=False).word}")
+    return ", ".join(parts)
+
+
+def _life(moves: Sequence[SandboxEvent], begins: datetime, ends: datetime) -> tuple[Stretch, ...]:
+    """Each time in a state, as wide as it was long; short ones keep a sliver, so that none goes unseen."""
+    if not moves:  # a row that was made by hand, without its history
+        return ()
+    whole_s = max((ends - begins).total_seconds(), 0.001)
+    until = [*(move.at for move in moves[1:]), ends]
+    return tuple(
+        Stretch(
+            kind=words.kind_of(move.new, frozen=False),
+            lasted=words.lasting((end - move.at).total_seconds()),
+            x=round((move.at - begins).total_seconds() / whole_s * 1000),
+            width=max(3, round((end - move.at).total_seconds() / whole_s * 1000)),
+        )
+        for move, end in zip(moves, until, strict=True)
+        if State(move.new) is not State.DELETED
+    )

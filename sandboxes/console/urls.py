@@ -1,0 +1,15 @@
+"""Addresses under /console/, for admins only; anybody else finds nothing there."""
+
+from django.urls import path
+
+from sandboxes.console import views
+
+app_name = "console"
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("sandboxes/", views.sandboxes, name="sandboxes"),
+    path("sandboxes/<uuid:sandbox_id>/", views.sandbox, name="sandbox"),
+    path("sandboxes/<uuid:sandbox_id>/seen/", views.sandbox_seen, name="seen"),
+    path("sandboxes/<uuid:sandbox_id>/<slug:name>/", views.act, name="act"),
+]
