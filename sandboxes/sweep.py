@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from sandboxes import expiry, faults, placement, provisioning
+from sandboxes import expiry, faults, placement, provisioning, pulse
 from sandboxes.backends.base import Backend, BackendError
 from sandboxes.lifecycle import ALIVE, State
 from sandboxes.models import Cluster, Sandbox
@@ -34,6 +34,7 @@ def sweep() -> tuple[UUID, ...]:
     end_overdue_faults()
     there = remove_orphans()
     asleep = suspend_the_unused()
+    pulse.swept()
     return tuple(dict.fromkeys((*asleep, *_to_ring(), *_left_behind(there))))
 
 
@@ -90,6 +91,7 @@ def _destroy_unwanted(backend: Backend, found: set[UUID]) -> None:
     for sandbox_id in found - set(kept):
         logger.warning("sweep.orphan", extra={"sandbox": sandbox_id.hex})
         backend.destroy(sandbox_id.hex)
+        pulse.orphan_removed(sandbox_id.hex)
 
 
 def _id_of(name: str) -> UUID | None:
