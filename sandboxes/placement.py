@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from sandboxes.errors import NotPossibleNow
 from sandboxes.lifecycle import State
 from sandboxes.models import Cluster, Sandbox
 
@@ -18,8 +19,10 @@ FIRST_CLUSTER = "here"
 
 
 def choose_cluster() -> Cluster:
-    """The open cluster with the fewest live sandboxes; the first one is made when there is none."""
+    """The open cluster with the fewest live sandboxes; the first one is made when there is none at all."""
     open_ones = list(Cluster.objects.filter(open=True).order_by("pk"))
+    if not open_ones and Cluster.objects.exists():
+        raise NotPossibleNow("No new sandboxes are started at the moment. Try again later.")
     if not open_ones:
         return Cluster.objects.get_or_create(name=FIRST_CLUSTER)[0]
     return min(open_ones, key=lambda cluster: cluster.sandboxes.filter(wanted="present").count())
