@@ -1,4 +1,4 @@
-"""When the sweep last ran and what it removed that nobody wanted: kept in the cache, for whoever looks after us.
+"""When the sweep last ran, and what it removed that nobody wanted: kept in the cache.
 
 Like every cache it may be empty; then nothing is known, which is said and is no alarm by itself.
 """

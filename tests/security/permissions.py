@@ -12,6 +12,8 @@ PEOPLE = ("nobody", "ada", "edsger", "grace", "barbara", "root")
 
 # What stands for what in a path: filled in by the tests.
 SANDBOX = "{sandbox}"
+CLUSTER = "{cluster}"
+RESERVATION = "{reservation}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +209,24 @@ _AT_ONE = f"/console/sandboxes/{SANDBOX}/"
 CONSOLE = (
     Row(route="console/", path="/console/", expect=admins_get(302)),
     Row(route="console/sandboxes/", path="/console/sandboxes/", expect=admins_get(200)),
+    Row(route="console/clusters/", path="/console/clusters/", expect=admins_get(200)),
+    Row(
+        route="console/clusters/<int:cluster_id>/",
+        path=f"/console/clusters/{CLUSTER}/",
+        expect=admins_get(200),
+    ),
+    Row(
+        route="console/clusters/<int:cluster_id>/<slug:what>/",
+        method="POST",
+        path=f"/console/clusters/{CLUSTER}/close/",
+        expect=admins_get(302),
+    ),
+    Row(
+        route="console/reservations/<int:reservation_id>/release/",
+        method="POST",
+        path=f"/console/reservations/{RESERVATION}/release/",
+        expect=admins_get(302),
+    ),
     Row(route=_ONE, path=_AT_ONE, expect=admins_get(200)),
     Row(route=f"{_ONE}seen/", path=f"{_AT_ONE}seen/", expect=admins_get(200)),
     Row(route=f"{_ONE}<slug:name>/", path=f"{_AT_ONE}stop/", expect=admins_get(200)),

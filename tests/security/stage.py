@@ -1,13 +1,15 @@
 """The scene of the security tests: the cast, and a sandbox of Ada's that runs in the memory backend."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import User
 from sandboxes import provisioning
 from sandboxes.lifecycle import State
-from sandboxes.models import Cluster, Sandbox
+from sandboxes.models import Cluster, PoolReservation, Sandbox
 from tests import small_course
 from tests.cast import Cast, assemble
 
@@ -18,6 +20,7 @@ ADAS_FILE = "ada.py"
 class Scene:
     cast: Cast
     sandbox: Sandbox
+    reservation: PoolReservation
 
     def person(self, name: str) -> User | None:
         """One of PEOPLE; None for nobody."""
@@ -32,7 +35,9 @@ class Scene:
 
     def fill(self, path: str) -> str:
         """A row's path with the names of this scene."""
-        return path.format(sandbox=self.sandbox.id)
+        return path.format(
+            sandbox=self.sandbox.id, cluster=self.sandbox.cluster_id, reservation=self.reservation.pk
+        )
 
 
 def set_scene() -> Scene:
@@ -46,4 +51,7 @@ def set_scene() -> Scene:
     for _ in range(5):
         backend.ensure(provisioning.spec_of(sandbox))
     provisioning.workspace(sandbox).write_file(ADAS_FILE, "print('ada')\n", base_version=None)
-    return Scene(cast=cast, sandbox=sandbox)
+    reservation = PoolReservation.objects.create(
+        cluster=sandbox.cluster, profile="kafka-1", count=1, until=timezone.now() + timedelta(hours=1)
+    )
+    return Scene(cast=cast, sandbox=sandbox, reservation=reservation)

@@ -1,0 +1,128 @@
+"""The clusters: what each holds and takes, its pool and its queue, what failed, and what needs an admin."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from sandboxes import pulse, selectors
+from sandboxes.console import words
+from sandboxes.console.needs import Need, needs_of
+from sandboxes.console.places import Place, places_of
+from sandboxes.console.words import KINDS, Kind
+from sandboxes.lifecycle import State
+from sandboxes.models import Cluster, PoolReservation, Sandbox
+from sandboxes.selectors import Estimate, FailureRow, PoolRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiter:
+    """Somebody in the queue, in words."""
+
+    sandbox: Sandbox
+    place: int
+    waited: str
+    wait: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A cause with how many failures it brought in the last hour and day. last: how long ago."""
+
+    cause: str
+    hour: int
+    day: int
+    sandboxes: int
+    last: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capacity:
+    """Everything on the page of clusters."""
+
+    places: tuple[Place, ...]
+    pools: tuple[PoolRow, ...]
+    reservations: tuple[PoolReservation, ...]
+    queue: tuple[Waiter, ...]
+    failures: tuple[Failure, ...]
+    needs: tuple[Need, ...]
+    held: tuple[Sandbox, ...]
+    orphans: tuple[pulse.Orphan, ...]
+    swept: str
+    estimate: Estimate
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """What the pictures are drawn with, each once, in the order of KINDS."""
+        there = {kind for place in self.places for kind, _ in place.counts}
+        return tuple(kind for kind in KINDS if kind in there)
+
+    @property
+    def total(self) -> int:
+        return sum(place.total for place in self.places)
+
+    @property
+    def in_use(self) -> int:
+        return sum(count for place in self.places for kind, count in place.counts if kind.name == "in-use")
+
+    @property
+    def room(self) -> int:
+        """How many more fit into clusters that take new ones; two on one machine share its room."""
+        return sum({place.backend: place.room or 0 for place in self.places if place.cluster.open}.values())
+
+
+def capacity() -> Capacity:
+    """A fixed number of queries, and two short questions to each machine."""
+    now = timezone.now()
+    places = places_of(list(Cluster.objects.order_by("name")))
+    held = tuple(
+        Sandbox.objects.filter(state__in=[State.QUARANTINED, State.DELETING])
+        .select_related("owner", "cluster")
+        .order_by("state_since")[:20]
+    )
+    swept_s = pulse.since_sweep_s()
+    return Capacity(
+        places=places,
+        pools=selectors.pool_rows(),
+        reservations=tuple(
+            PoolReservation.objects.filter(until__gt=now).select_related("by", "cluster").order_by("until")
+        ),
+        queue=tuple(_waiter(row) for row in selectors.queue_rows()),
+        failures=_failures(now),
+        needs=needs_of(places, held, swept_s, now),
+        held=held,
+        orphans=pulse.orphans(),
+        swept=words.NOTHING if swept_s is None else words.lasting(swept_s),
+        estimate=selectors.estimate("kafka-1"),
+    )
+
+
+def _waiter(row: selectors.QueueRow) -> Waiter:
+    return Waiter(
+        sandbox=row.sandbox,
+        place=row.place,
+        waited=words.lasting(row.waited_s),
+        wait=words.lasting(row.wait_s),
+    )
+
+
+def _failures(now: datetime) -> tuple[Failure, ...]:
+    hour = {row.cause: row.count for row in selectors.failures_by_cause(now - timedelta(hours=1))}
+    return tuple(
+        _failure(row, hour.get(row.cause, 0), now) for row in selectors.failures_by_cause(now - _DAY)
+    )
+
+
+_DAY = timedelta(days=1)
+
+
+def _failure(row: FailureRow, hour: int, now: datetime) -> Failure:
+    return Failure(
+        cause=row.cause,
+        hour=hour,
+        day=row.count,
+        sandboxes=row.sandboxes,
+        last=words.since(row.last_at, now),
+        sentence=row.sentence,
+    )
