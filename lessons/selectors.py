@@ -9,7 +9,7 @@ import threading
 import time
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -22,6 +22,7 @@ from lessons.labs import Lab
 from lessons.models import Answer, Attempt, CourseVersion, LabVersion, LessonPage, TaskProgress, VerdictRow
 from lessons.panels import Standing, TaskRow, task_rows
 from lessons.search import SHOWN, Entry, find
+from lessons.stencil import Piece, Stencil
 from sandboxes.models import Sandbox
 
 FRESH_S = 2.0
@@ -35,13 +36,18 @@ class ServedLab:
 
 @dataclass(frozen=True, slots=True)
 class ServedCourse:
-    """The current course. pages by slug; labs by lesson slug, in order. Shared by threads: never changed."""
+    """The current course. pages by slug; labs by lesson slug, in order. Shared by threads: never changed.
+
+    stencils, pieces: what lessons.pages has rendered of this course so far.
+    """
 
     version: CourseVersion
     pages: Mapping[str, LessonPage]
     labs: Mapping[str, tuple[ServedLab, ...]]
     by_lesson_id: Mapping[str, LessonPage]
     entries: tuple[Entry, ...]
+    stencils: dict[Hashable, Stencil] = field(default_factory=dict)
+    pieces: dict[Hashable, Piece] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -213,12 +219,6 @@ def standing(row: TaskProgress) -> Standing:
     )
 
 
-def answers_of(user: User, lesson_id: str) -> dict[str, Answer]:
-    """A student's answers in one lesson by "kind:item"."""
-    rows = Answer.objects.filter(user=user, lesson_id=lesson_id)
-    return {f"{row.kind}:{row.item_id}": row for row in rows}
-
-
 # -- search ------------------------------------------------------------------------------------------------
 
 KINDS = (("", "Everything"), ("text", "Lessons"), ("lab", "Labs"), ("term", "Terms"))
@@ -271,6 +271,29 @@ def course_map(served: ServedCourse, user: User) -> dict[str, Any]:
             "done": sum(lesson["state"] == "done" for lesson in lessons),
         },
         "next": following,
+    }
+
+
+def lessons_done(served: ServedCourse, passed: frozenset[tuple[str, str]]) -> frozenset[int]:
+    """The numbers of the lessons all of whose tasks are passed; passed: (lab, task)."""
+    return frozenset(
+        served.pages[slug].number
+        for slug, labs in served.labs.items()
+        if labs and all((lab.lab.id, task.id) in passed for lab in labs for task in lab.lab.tasks)
+    )
+
+
+def marked_course(served: ServedCourse, done: frozenset[int]) -> dict[str, Any]:
+    """What lessons/ticks.html needs: every lesson, and which are done."""
+    parts = [
+        {"lessons": [
+            {"number": lesson["number"], "state": "done" if lesson["number"] in done else ""}
+            for lesson in part["lessons"]
+        ]}
+        for part in served.version.parts
+    ]  # fmt: skip
+    return {
+        "course": {"parts": parts, "done": len(done), "lessons": sum(len(part["lessons"]) for part in parts)}
     }
 
 

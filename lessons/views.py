@@ -10,24 +10,20 @@ from typing import Any, cast
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.template.loader import render_to_string
-from django.utils.html import escape
-from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.csp import editor_page
 from accounts.models import User
 from lessons import selectors, services
+from lessons.asked import answered, refused
 from lessons.errors import LessonError
-from lessons.models import Answer, LessonPage
+from lessons.models import LessonPage
+from lessons.pages import lesson_answer
 from lessons.quizzes import Item
-from lessons.rendering.page import fill_ask, safe
+from lessons.rendering.page import fill_ask
 from lessons.search import LONGEST
-from lessons.selectors import LabPanel, ServedCourse, ServedLab
+from lessons.selectors import ServedCourse, ServedLab
 from sandboxes.selectors import live_sandbox
-
-# (lab version, lesson, sandbox ready) -> HTML; two entries for each lab that was ever served by this process.
-_blank_panels: dict[tuple[str, str, bool], str] = {}
 
 
 @require_GET
@@ -75,26 +71,8 @@ def place(request: HttpRequest, slug: str) -> HttpResponse:
 @editor_page
 def lesson(request: HttpRequest, slug: str) -> HttpResponse:
     """A lesson: stored HTML with the student's own answers and labs in their places."""
-    served, user = _course(), _user(request)
-    page = _page(served, slug)
-    sandbox = live_sandbox(user)
-    rows = selectors.progress_of(user, page.lesson_id)
-    panels = {
-        lab.lab.slug: selectors.lab_panel(lab, rows.get(lab.lab.id, []), sandbox) for lab in served.labs[slug]
-    }
-    answers = selectors.answers_of(user, page.lesson_id)
-    before, after = selectors.neighbours(served, slug)
-    context = {
-        "course": served.version,
-        "lesson": _lesson_context(served, page, panels, answers),
-        "labs": [panel.lab for panel in panels.values()],
-        "panels": list(panels.values()),
-        "deck": _deck(served.labs[slug]),
-        "sandbox": sandbox,
-        "prev": before,
-        "next": after,
-    }
-    return render(request, "lessons/lesson.html", context)
+    served = _course()
+    return lesson_answer(request, served, _page(served, slug), _user(request))
 
 
 @login_required
@@ -147,13 +125,13 @@ def quiz(request: HttpRequest, slug: str, item: str) -> HttpResponse:
     page = _page(_course(), slug)
     ask = _ask(page, "quiz", item)
     typed = Item.model_validate(ask["item"])
-    given = _given(request, typed)
+    places = _places(request, typed)
+    given = _in_order(places) if typed.kind == "order" else request.POST.get("answer", "")[:300]
     try:
         answer = services.answer_quiz(_user(request), page.lesson_id, typed, given)
     except LessonError as error:
-        state = {"given": given, "right": False, "sentence": safe(f"<p>{escape(error.sentence)}</p>")}
-        return HttpResponse(fill_ask("quiz", ask, **state))
-    return HttpResponse(_answered(ask, answer))
+        return HttpResponse(refused(ask, given, places, error.sentence))
+    return HttpResponse(answered(ask, answer))
 
 
 @login_required
@@ -166,7 +144,7 @@ def predict(request: HttpRequest, slug: str, item: str) -> HttpResponse:
         answer = services.predict(_user(request), page.lesson_id, ask, request.POST.get("answer", ""))
     except LessonError:
         return HttpResponse(fill_ask("predict", ask))
-    return HttpResponse(_predicted(ask, answer))
+    return HttpResponse(answered(ask, answer))
 
 
 # -- pieces ------------------------------------------------------------------------------------------------
@@ -180,8 +158,8 @@ def _panel(
     try:
         if action is not None:
             action()
-    except LessonError as refused:
-        error = refused.sentence
+    except LessonError as refusal:
+        error = refusal.sentence
     rows = selectors.progress_of(user, served.version.lesson_id).get(served.lab.id, [])
     panel = selectors.lab_panel(served, rows, live_sandbox(user), error=error)
     if have == panel.stamp:
@@ -189,94 +167,17 @@ def _panel(
     return render(request, "lessons/lab.html", {"panel": panel})
 
 
-def _lesson_context(
-    served: ServedCourse, page: LessonPage, panels: dict[str, LabPanel], answers: dict[str, Answer]
-) -> dict[str, Any]:
-    part = next(part for part in served.version.parts if part["id"] == page.front["part"])
-    return {
-        **page.front,
-        "slug": page.slug,
-        "part": f"Part {part['id'].upper()}, {part['title']}",
-        "outline": [(anchor, title) for anchor, title, _ in page.outline],
-        "html": _html(page, panels, answers),
-    }
+def _places(request: HttpRequest, item: Item) -> dict[str, int]:
+    """The places chosen in the form of an order, by option; those that were chosen."""
+    chosen = {option.id: request.POST.get(f"place-{option.id}", "") for option in item.options}
+    return {name: int(place) for name, place in chosen.items() if place.isdecimal() and len(place) < 3}
 
 
-def _html(page: LessonPage, panels: dict[str, LabPanel], answers: dict[str, Answer]) -> SafeString:
-    parts = []
-    for kind, *rest in page.pieces:
-        if kind == "html":
-            parts.append(rest[0])
-        elif kind == "lab":
-            parts.append(_lab_html(panels[rest[0]]))
-        else:
-            parts.append(_asked(page, kind, rest[0], rest[1], answers))
-    return safe("".join(parts))
-
-
-def _lab_html(panel: LabPanel) -> str:
-    """A lab's panel; the one of a lab not begun is the same for everybody and rendered once."""
-    if not panel.is_blank:
-        return render_to_string("lessons/lab.html", {"panel": panel})
-    key = (panel.digest, panel.lesson_slug, panel.sandbox_ready)
-    if key not in _blank_panels:
-        _blank_panels[key] = render_to_string("lessons/lab.html", {"panel": panel})
-    return _blank_panels[key]
-
-
-def _asked(page: LessonPage, kind: str, name: str, blank: str, answers: dict[str, Answer]) -> str:
-    answer = answers.get(f"{kind}:{name}")
-    if answer is None:
-        return blank
-    ask = page.asks[f"{kind}:{name}"]
-    return _answered(ask, answer) if kind == "quiz" else _predicted(ask, answer)
-
-
-def _answered(ask: dict[str, Any], answer: Answer) -> str:
-    """A question with a student's answer and the reason why it is right or not."""
-    state: dict[str, Any] = {
-        "given": answer.answer,
-        "right": bool(answer.right),
-        "sentence": _why(ask, answer),
-    }
-    if ask["kind"] == "order":
-        places = {name: n for n, name in enumerate(answer.answer.split(","), start=1)}
-        state["options"] = [
-            {**option, "html": safe(option["html"]), "place": places.get(option["id"])}
-            for option in ask["options"]
-        ]
-    return fill_ask("quiz", ask, **state)
-
-
-def _why(ask: dict[str, Any], answer: Answer) -> SafeString:
-    if ask["kind"] == "choice":
-        why = next((option["why"] for option in ask["options"] if option["id"] == answer.answer), "")
-    else:
-        why = ask["why"] if answer.right else ask["whys"].get(answer.answer, "Not yet. Try once more.")
-    if answer.right and answer.measured is not None:
-        why = f"<b>Your cluster says {answer.measured:g}.</b> {why}"
-    return safe(f"<p>{why}</p>")
-
-
-def _predicted(ask: dict[str, Any], answer: Answer) -> str:
-    expected = next((option["html"] for option in ask["options"] if option["id"] == answer.answer), "")
-    return fill_ask("predict", ask, given=answer.answer, expected=safe(expected))
-
-
-def _given(request: HttpRequest, item: Item) -> str:
-    """The answer in a form's fields; an order comes as one place per option."""
-    if item.kind != "order":
-        return request.POST.get("answer", "")[:300]
-    places = {option.id: request.POST.get(f"place-{option.id}", "") for option in item.options}
-    if sorted(places.values()) != sorted(str(n) for n in range(1, len(places) + 1)):
+def _in_order(places: dict[str, int]) -> str:
+    """Option ids by place; "" where a place is missing or chosen twice."""
+    if sorted(places.values()) != list(range(1, len(places) + 1)):
         return ""
-    return ",".join(sorted(places, key=lambda name: int(places[name])))
-
-
-def _deck(labs: tuple[ServedLab, ...]) -> list[Any]:
-    """The faults this lesson's labs offer, each once."""
-    cards = {(card.fault, card.node, card.ms): card for served in labs for card in served.lab.deck}
-    return list(cards.values())
+    return ",".join(sorted(places, key=lambda name: places[name]))
 
 
 # -- what the address names --------------------------------------------------------------------------------

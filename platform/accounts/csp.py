@@ -6,10 +6,15 @@ Trusted Types policy (static/js/pages/shell.js). A websocket to our own host is 
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeVar, cast
 
-from csp.constants import NONE, SELF, UNSAFE_INLINE
+from csp.constants import HEADER, NONE, SELF, UNSAFE_INLINE
 from csp.decorators import csp_update
+from csp.utils import build_policy
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.deprecation import MiddlewareMixin
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -30,6 +35,24 @@ POLICY: dict[str, Any] = {
 }
 
 
+_FOR_EDITOR = {"style-src": UNSAFE_INLINE}
+
+
 def editor_page(view: View) -> View:
     """Let scripts of this page set styles: the code editor and the terminal measure text that way."""
-    return cast(View, csp_update({"style-src": UNSAFE_INLINE})(view))
+    return cast(View, csp_update(_FOR_EDITOR)(view))
+
+
+@cache
+def _in_words(*, with_editor: bool) -> str:
+    """The header's value; django-csp would put it together anew for each answer."""
+    return build_policy(update=_FOR_EDITOR if with_editor else None)
+
+
+class PolicyMiddleware(MiddlewareMixin):
+    """Sends the policy with every answer."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        with_editor = getattr(response, "_csp_update", None) is not None
+        response.headers.setdefault(HEADER, _in_words(with_editor=with_editor))
+        return response

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from typing import IO, Any, cast
 
 from asgiref.sync import sync_to_async
@@ -34,7 +35,7 @@ class SiteHandler(ASGIHandler):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
-            body = await self.read_body(receive)
+            body = await self._body(receive)
         except RequestAborted:
             return
         try:
@@ -46,6 +47,14 @@ class SiteHandler(ASGIHandler):
                 await self.send_response(response, send)
         finally:
             body.close()
+
+    async def _body(self, receive: Any) -> IO[bytes]:
+        """What came with the request: in memory when it came at once, else as Django collects it."""
+        first = await receive()
+        if first["type"] == "http.request" and not first.get("more_body"):
+            return BytesIO(first.get("body", b""))
+        collected: IO[bytes] = await self.read_body(_beginning_with(first, receive))
+        return collected
 
     def _answer(self, scope: Any, body: IO[bytes]) -> HttpResponseBase:
         """In a thread of ours: the whole way of one request, ready to be sent."""
@@ -77,3 +86,13 @@ class SiteHandler(ASGIHandler):
             await sync_to_async(response.close, thread_sensitive=False, executor=self._threads)()
         if isinstance(sent, Exception):
             raise sent
+
+
+def _beginning_with(first: Any, receive: Any) -> Any:
+    """`receive`, with one event that was taken from it already."""
+    taken = [first]
+
+    async def again() -> Any:
+        return taken.pop() if taken else await receive()
+
+    return again

@@ -9,7 +9,8 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from lessons import rounds, selectors, services, views
+from lessons import rounds, selectors, services
+from lessons.asked import why_of
 from lessons.models import Answer, LabVersion
 from tests import make
 from tests.lessons import rows
@@ -75,12 +76,12 @@ def test_the_lesson_has_its_text_its_question_its_prediction_and_its_lab(page: C
     assert "And nowhere else." not in shown
 
 
-def test_the_lesson_page_costs_three_queries_beside_session_and_user(
+def test_the_lesson_page_costs_one_query_beside_session_and_user(
     page: Client, django_assert_num_queries: Any
 ) -> None:
     text(page, LESSON)
 
-    with django_assert_num_queries(3 + 2):
+    with django_assert_num_queries(1 + 2):
         text(page, LESSON)
 
 
@@ -125,11 +126,61 @@ def test_an_answer_that_is_none_asks_again(page: Client) -> None:
     assert Answer.objects.count() == 0
 
 
+ORDER = """\
+items:
+- id: where
+  kind: order
+  prompt: "In what order?"
+  options:
+  - {id: make, text: "Make it."}
+  - {id: send, text: "Send it."}
+  - {id: flush, text: "Flush."}
+  why: "One after the other."
+"""
+
+
+@pytest.fixture
+def order(tmp_path: Path, settings: Any, page: Client) -> Client:
+    """Ada, with a question of order in the lesson."""
+    (tmp_path / "01-first" / "quiz.yaml").write_text(ORDER)
+    services.load_course()
+    selectors.forget_course()
+    return page
+
+
+def chosen(shown: str) -> list[tuple[str, str]]:
+    """(option, place) for each place that is chosen in the form."""
+    selects = re.findall(r'<select name="place-(\w+)"(.*?)</select>', shown)
+    found = [(name, re.findall(r'value="(\d)" selected', options)) for name, options in selects]
+    return sorted((name, places[0]) for name, places in found if places)
+
+
+def test_an_order_with_a_place_given_twice_or_missing_comes_back_as_it_was_filled_in(order: Client) -> None:
+    twice = {"place-make": "1", "place-send": "1", "place-flush": "3"}
+    missing = {"place-make": "2", "place-send": "", "place-flush": "nonsense"}
+
+    shown = text(order, LESSON + "quiz/where/", **twice)
+
+    assert "Each place may be used once." in shown
+    assert chosen(shown) == [("flush", "3"), ("make", "1"), ("send", "1")]
+    assert chosen(text(order, LESSON + "quiz/where/", **missing)) == [("make", "2")]
+    assert Answer.objects.count() == 0
+
+
+def test_a_wrong_order_is_shown_again_with_its_places_and_the_page_keeps_it(order: Client) -> None:
+    wrong = {"place-make": "2", "place-send": "1", "place-flush": "3"}
+
+    shown = text(order, LESSON + "quiz/where/", **wrong)
+
+    places = [("flush", "3"), ("make", "2"), ("send", "1")]
+    assert chosen(shown) == chosen(text(order, LESSON)) == places
+
+
 def test_a_wrong_number_does_not_tell_what_the_cluster_says() -> None:
     ask = {"kind": "numeric", "why": "Twelve each run.", "whys": {}}
 
-    wrong = views._why(ask, Answer(answer="7", right=False, measured=24))
-    right = views._why(ask, Answer(answer="24", right=True, measured=24))
+    wrong = why_of(ask, Answer(answer="7", right=False, measured=24))
+    right = why_of(ask, Answer(answer="24", right=True, measured=24))
 
     assert "24" not in wrong
     assert "Your cluster says 24." in right

@@ -43,10 +43,12 @@ class Site:
             **more,
         }
 
-    def worker(self, *command: object, crash: bool = False, **more: str) -> Any:
-        """Run a command of tests.sandboxes.worker to its end; what it answers, or None when it crashed."""
+    def worker(
+        self, *command: object, crash: bool = False, module: str = "tests.sandboxes.worker", **more: str
+    ) -> Any:
+        """Run a command of a worker module to its end; what it answers, or None when it crashed."""
         done = subprocess.run(
-            [sys.executable, "-m", "tests.sandboxes.worker", *map(str, command)],
+            [sys.executable, "-m", module, *map(str, command)],
             cwd=ROOT,
             env=self._environment(more),
             capture_output=True,

@@ -1,0 +1,77 @@
+"""Queries whose SQL is made once.
+
+Making the SQL of a query costs the ORM some ten times what the database needs to answer it. Pages that are
+opened all the time ask through here: Django makes the SQL the first time, for whatever database there is, and
+afterwards only the values are put in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+from django.db.models import QuerySet
+
+# Values that no real parameter has; where they come out in the SQL's parameters, the caller's are put in.
+_NO_TEXT = "\x1anobody-writes-this-{}"
+_NO_NUMBER = -987_654_321_000
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """sql and its parameters; slots: the place of a parameter -> which of the caller's values."""
+
+    sql: str
+    params: tuple[Any, ...]
+    slots: tuple[tuple[int, int], ...]
+    convert: Callable[[Iterable[Row]], Iterable[Sequence[Any]]]
+
+
+class Prepared:
+    """A query with values to be put in, each of them text or a whole number.
+
+    kinds: str or int for each of them; query: makes the query set, of tuples, given the values in order.
+    """
+
+    def __init__(self, *kinds: type[str] | type[int], query: Callable[..., QuerySet[Any, Row]]) -> None:
+        self._kinds, self._query = kinds, query
+        self._made: dict[str, _Made] = {}
+
+    def raw(self, *values: str | int) -> list[Row]:
+        """The rows as the database gives them; hashable."""
+        made = self._of_this_database()
+        params = list(made.params)
+        for place, number in made.slots:
+            params[place] = values[number]
+        with connection.cursor() as cursor:
+            cursor.execute(made.sql, params)
+            return [tuple(row) for row in cursor.fetchall()]
+
+    def convert(self, rows: Iterable[Row]) -> list[Sequence[Any]]:
+        """Raw rows with their values as the models' fields give them."""
+        return list(self._of_this_database().convert(rows))
+
+    def rows(self, *values: str | int) -> list[Sequence[Any]]:
+        return self.convert(self.raw(*values))
+
+    def _of_this_database(self) -> _Made:
+        made = self._made.get(connection.vendor)
+        if made is None:
+            made = self._made[connection.vendor] = self._make()
+        return made
+
+    def _make(self) -> _Made:
+        marks = [_NO_TEXT.format(n) if kind is str else _NO_NUMBER - n for n, kind in enumerate(self._kinds)]
+        compiler = self._query(*marks).query.get_compiler(connection=connection)
+        sql, params = compiler.as_sql()
+        slots = tuple((place, marks.index(value)) for place, value in enumerate(params) if value in marks)
+        converters = compiler.get_converters([column for column, *_ in compiler.select[: compiler.col_count]])
+
+        def convert(rows: Iterable[Row]) -> Iterable[Sequence[Any]]:
+            return compiler.apply_converters(rows, converters) if converters else rows
+
+        return _Made(sql, tuple(params), slots, convert)
