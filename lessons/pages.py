@@ -21,6 +21,7 @@ from accounts.context import shell
 from accounts.models import Role, User
 from lessons import selectors
 from lessons.asked import answered
+from lessons.course_map import lessons_done, marked_course
 from lessons.models import LessonPage
 from lessons.rendering.page import safe
 from lessons.selectors import ServedCourse, ServedLab
@@ -138,13 +139,13 @@ def _kept(served: ServedCourse, key: Hashable, make: Callable[[], str]) -> Piece
 
 
 def _ticks(served: ServedCourse, page: LessonPage, standing: Standing) -> Piece:
-    done = selectors.lessons_done(served, standing.passed)
+    done = lessons_done(served, standing.passed)
     key = ("ticks", page.number, done)
     return _kept(served, key, lambda: _ticks_html(served, page.number, done))
 
 
 def _ticks_html(served: ServedCourse, here: int, done: frozenset[int]) -> str:
-    context = {**selectors.marked_course(served, done), "here": here}
+    context = {**marked_course(served, done), "here": here, "next": {"number": here}}
     return render_to_string("lessons/ticks.html", context)
 
 

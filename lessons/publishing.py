@@ -56,13 +56,14 @@ def _page(version: CourseVersion, lesson: Lesson) -> LessonPage:
         outline=[list(entry) for entry in lesson.page.outline],
         asks=lesson.page.asks,
         labs=[folder.served for folder in lesson.labs],
-        passages=passages_of(lesson.page, [(folder.lab, _read_by_all(folder)) for folder in lesson.labs]),
+        passages=searchable(lesson),
     )
 
 
-def _read_by_all(folder: LabFolder) -> str:
-    """What a lab says before anything is done."""
-    return folder.brief + "".join(folder.task_texts.values())
+def searchable(lesson: Lesson) -> list[dict[str, str]]:
+    """The passages that search may find: the lesson's text, and what its labs say before anything is done."""
+    labs = [(folder.lab, folder.brief + "".join(folder.task_texts.values())) for folder in lesson.labs]
+    return passages_of(lesson.page, labs)
 
 
 def _store_lab(lesson: Lesson, folder: LabFolder) -> None:

@@ -16,6 +16,7 @@ from accounts.csp import editor_page
 from accounts.models import User
 from lessons import selectors, services
 from lessons.asked import answered, refused
+from lessons.course_map import course_map, course_outline, recent_verdicts
 from lessons.errors import LessonError
 from lessons.models import LessonPage
 from lessons.pages import lesson_answer
@@ -35,15 +36,15 @@ def front(request: HttpRequest) -> HttpResponse:
 def welcome(request: HttpRequest) -> HttpResponse:
     """What the course is and how far it is written, without an account."""
     served = selectors.current_course()
-    context = selectors.course_outline(served) if served else {}
+    context = course_outline(served) if served else {}
     return render(request, "lessons/welcome.html", context)
 
 
 def home(request: HttpRequest) -> HttpResponse:
     """The course map, where the student stands on it, and what was judged last."""
     served, user = _course(), _user(request)
-    context = selectors.course_map(served, user)
-    context |= {"verdicts": selectors.recent_verdicts(served, user), "sandbox": live_sandbox(user)}
+    context = course_map(served, user)
+    context |= {"verdicts": recent_verdicts(served, user), "sandbox": live_sandbox(user)}
     return render(request, "lessons/home.html", context)
 
 

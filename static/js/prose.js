@@ -152,12 +152,17 @@ function nearest(paragraphs) {
   return best;
 }
 
-/** The outline shows where the reader is. */
-export function outline(root) {
+/**
+ * The outline shows where the reader is.
+ * @param {Document} root
+ * @param {(anchor: string) => void} [moved] hears the section that the reader scrolled to
+ */
+export function outline(root, moved = () => {}) {
   const links = [...root.querySelectorAll("#outline a[href^='#']")];
   // Asked anew each time: fragments are swapped, and a detached heading stands at 0.
   const head = (link) => document.getElementById(decodeURIComponent(link.hash.slice(1)));
-  const mark = () => {
+  let last = "";
+  const mark = (told = false) => {
     const line = innerHeight * 0.4;
     const here = links.findLastIndex((link) => head(link)?.getBoundingClientRect().top < line);
     links.forEach((link, i) => {
@@ -165,8 +170,11 @@ export function outline(root) {
       if (i === Math.max(0, here)) link.setAttribute("aria-current", "true");
       else link.removeAttribute("aria-current");
     });
+    const anchor = links[Math.max(0, here)]?.hash.slice(1) ?? "";
+    if (told && anchor !== last) moved(anchor);
+    if (told) last = anchor;
   };
-  addEventListener("scroll", throttled(mark), { passive: true });
+  addEventListener("scroll", throttled(() => mark(true)), { passive: true });
   mark();
 }
 

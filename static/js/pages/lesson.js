@@ -3,6 +3,7 @@
  * each other; what they do is theirs.
  */
 import { createBoard } from "../board.js";
+import { csrfToken } from "../csrf.js";
 import { History } from "../history.js";
 import { clock, h, say, still } from "../ink.js";
 import { inkOf, letterCase } from "../keys.js";
@@ -10,6 +11,7 @@ import { Look } from "../look.js";
 import { apply, emptyModel } from "../model.js";
 import { recall, remember } from "../place.js";
 import { keyWords, keepFocus, liveValues, outline, questions, watchParagraphs } from "../prose.js";
+import { keepReading, sendPlace } from "../reading.js";
 import { bornTopics } from "../rows.js";
 import { createSheet } from "../sheet.js";
 import { connect, pauseWhenHidden } from "../socket.js";
@@ -202,7 +204,9 @@ look.set({ topicChosen: recall().topic ?? null });
 // Whoever opens the workspace meanwhile must not close it: it is open as soon as it is there.
 $("#w-toggle").setAttribute("aria-expanded", String(Boolean(recall().open)));
 watchParagraphs(document, look);
-outline(document);
+const reading = keepReading({ send: sendPlace(location, csrfToken(document)) });
+outline(document, reading.at);
+addEventListener("pagehide", reading.leave);
 questions(document);
 keepFocus(document);
 new MutationObserver(panelChanged).observe(slot, { childList: true, subtree: true, attributes: true });
