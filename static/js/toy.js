@@ -118,7 +118,7 @@ export function createToy({ random = Math.random, now = Date.now() } = {}) {
   for (let i = 0; i < 3; i += 1) join();
   for (const lane of lanes) lane.read = lane.saved = lane.end;
   assign();
-  for (let i = 0; i < 600; i += 1) step(100);
+  for (let i = 0; i < 1_800; i += 1) step(100);
   story = null;
 
   return {
