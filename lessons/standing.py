@@ -17,7 +17,6 @@ from django.db.models import (
     F,
     FloatField,
     IntegerField,
-    JSONField,
     QuerySet,
     UUIDField,
     Value,
@@ -27,20 +26,21 @@ from accounts.prepared import Prepared, Row
 from lessons.models import Answer, Attempt, TaskProgress
 from sandboxes.models import Sandbox
 
-# Columns of the one query, each with the type of its value; a kind of row fills those that it has.
+# Columns of the one query; a kind of row fills those that it has. The first kind gives their types, but for
+# what it lacks: that has its type here.
 _COLUMNS: dict[str, Any] = {
     "kind_": CharField(),
     "name_": CharField(),  # lab, kind of question
     "item_": CharField(),  # task, question
     "state_": CharField(),  # of a task or of the sandbox; an answer
-    "verdict_": JSONField(),
+    "verdict_": CharField(),
     "judged_": DateTimeField(),
     "took_": IntegerField(),
     "activated_": DateTimeField(),
     "passed_": DateTimeField(),
     "points_": IntegerField(),
-    "failures_": JSONField(),
-    "hints_": JSONField(),
+    "failures_": CharField(),
+    "hints_": CharField(),
     "cause_": CharField(),
     "attempt_": UUIDField(),
     "ended_": DateTimeField(),

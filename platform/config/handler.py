@@ -32,6 +32,7 @@ class SiteHandler(ASGIHandler):
         BaseHandler.__init__(self)
         self.load_middleware(is_async=False)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="request")
+        self._in_thread = sync_to_async(self._answer, thread_sensitive=False, executor=self._threads)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
@@ -39,8 +40,7 @@ class SiteHandler(ASGIHandler):
         except RequestAborted:
             return
         try:
-            answer = sync_to_async(self._answer, thread_sensitive=False, executor=self._threads)
-            response = await answer(scope, body)
+            response = await self._in_thread(scope, body)
             if response.streaming:
                 await self._stream(response, receive, send)
             else:

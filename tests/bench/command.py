@@ -16,7 +16,18 @@ from tests.bench.rounds import tell
 from tests.bench.stage import Stage
 
 # The quiet ones first, while nothing of a site runs beside them.
-BENCHES = ("second", "idle", "verdict", "cold", "pages", "latency", "resume", "watching", "fanout")
+BENCHES = (
+    "second",
+    "idle",
+    "verdict",
+    "cold",
+    "pages",
+    "lighthouse",
+    "latency",
+    "resume",
+    "watching",
+    "fanout",
+)
 
 
 class Bench(Protocol):

@@ -1,13 +1,12 @@
 """A bench's part that runs inside an installation, with its settings and its database.
 
-    python -m tests.bench.inside pages COOKIE PATH BURN_MS QUERIES      CPU and queries of one page, as JSON
+    python -m tests.bench.inside COOKIE PATH BURN_MS QUERIES      CPU and queries of one page, as JSON
 
-BURN_MS and QUERIES are put on top of every request, to prove the meter.
+BURN_MS and QUERIES are put on top of every request for PATH, to prove the meter.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import sys
@@ -17,63 +16,107 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from asgiref.sync import sync_to_async
-
-_WARM = 10
-_REQUESTS = 80
+_WARM = 20
+_REQUESTS = 40
+_ROUNDS = 5
+_EMPTY = "/bench/empty/"
 
 Get = Callable[[str], Awaitable[int]]
 
 
-async def _pages(cookie: str, path: str, burn_ms: float, queries: int) -> dict[str, float]:
-    """As the web process serves it: the middleware on the loop, the view in a thread."""
-    from django.core.handlers.base import BaseHandler
+def _application(path: str, burn_ms: float, queries: int) -> Any:
+    """The site as uvicorn calls it, with an empty view besides, and more work in the way of one page."""
+    from config.asgi import application  # sets Django up
+
+    from django.http import HttpRequest, HttpResponse  # isort: skip
+    from django.urls import path as route  # isort: skip
+    import config.urls  # isort: skip
+
+    def more(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+        def answer(request: HttpRequest) -> HttpResponse:
+            if request.path == path:
+                _burn(burn_ms / 1000, queries)
+            return get_response(request)
+
+        return answer
+
+    config.urls.urlpatterns.insert(0, route(_EMPTY[1:], lambda request: HttpResponse("")))
+    http: Any = application.application_mapping["http"]
+    if burn_ms or queries:
+        handler = http.application
+        handler._middleware_chain = more(handler._middleware_chain)
+    return http
+
+
+def _burn(seconds: float, queries: int) -> None:
     from django.db import connection
-    from django.test import RequestFactory
-    from django.test.utils import CaptureQueriesContext
 
-    handler, factory = BaseHandler(), RequestFactory()
-    handler.load_middleware(is_async=True)
-
-    def more() -> None:
-        _burn(burn_ms / 1000)
-        for _ in range(queries):
-            connection.cursor().execute("select 1")
-
-    async def get(wanted: str) -> int:
-        if burn_ms or queries:
-            await sync_to_async(more)()
-        request = factory.get(wanted, HTTP_HOST="127.0.0.1", HTTP_COOKIE=cookie)
-        answer: Any = await handler.get_response_async(request)
-        assert answer.status_code == 200, answer.status_code
-        return len(answer.content)
-
-    def captured() -> CaptureQueriesContext:
-        return CaptureQueriesContext(connection)
-
-    peer = "/healthz/"
-    await _cpu_ms(get, path, _WARM)
-    found = [
-        (await _cpu_ms(get, path, _REQUESTS // 4), await _cpu_ms(get, peer, _REQUESTS // 4)) for _ in range(4)
-    ]
-    asked = await sync_to_async(captured)()
-    await sync_to_async(asked.__enter__)()
-    size = await get(path)
-    await sync_to_async(asked.__exit__)(None, None, None)
-    count = await sync_to_async(len)(asked)
-    return {
-        "cpu_ms": median(mine for mine, _ in found),
-        "worst_ms": max(mine for mine, _ in found),
-        "peer_ms": median(theirs for _, theirs in found),
-        "queries": count,
-        "html_bytes": size,
-    }
-
-
-def _burn(seconds: float) -> None:
     until = time.thread_time() + seconds
     while time.thread_time() < until:
         pass
+    for _ in range(queries):
+        connection.cursor().execute("select 1")
+
+
+async def _measure(cookie: str, path: str, burn_ms: float, queries: int) -> dict[str, float]:
+    http = _application(path, burn_ms, queries)
+    headers = {"host": "127.0.0.1", "cookie": cookie, "accept-encoding": "gzip, deflate, br"}
+    scope = {
+        "type": "http", "method": "GET", "query_string": b"", "scheme": "http", "http_version": "1.1",
+        "server": ("127.0.0.1", 80), "client": ("127.0.0.1", 1), "root_path": "",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }  # fmt: skip
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def get(wanted: str) -> int:
+        """Bytes of the answer."""
+        size = 0
+
+        async def send(event: dict[str, Any]) -> None:
+            nonlocal size
+            size += len(event.get("body", b""))
+            assert event.get("status", 200) == 200, event
+
+        await http({**scope, "path": wanted}, receive, send)
+        return size
+
+    return await _figures(get, path)
+
+
+async def _figures(get: Get, path: str) -> dict[str, float]:
+    await _cpu_ms(get, path, _WARM)
+    await _cpu_ms(get, _EMPTY, _WARM)
+    found = [
+        (await _cpu_ms(get, path, _REQUESTS), await _cpu_ms(get, _EMPTY, _REQUESTS)) for _ in range(_ROUNDS)
+    ]
+    return {
+        "cpu_ms": median(mine for mine, _ in found),
+        "worst_ms": max(mine for mine, _ in found),
+        "empty_ms": median(theirs for _, theirs in found),
+        "queries": await _queries(get, path),
+        "sent_bytes": await get(path),
+    }
+
+
+async def _queries(get: Get, path: str) -> int:
+    """How often the page's thread asks the database."""
+    from django.db.backends.utils import CursorWrapper
+
+    asked: list[object] = []
+    execute = CursorWrapper.execute
+
+    def counted(self: CursorWrapper, sql: Any, params: Any = None) -> Any:
+        asked.append(sql)
+        return execute(self, sql, params)
+
+    CursorWrapper.execute = counted  # type: ignore[method-assign]
+    try:
+        await get(path)
+    finally:
+        CursorWrapper.execute = execute  # type: ignore[method-assign]
+    return len(asked)
 
 
 async def _cpu_ms(get: Get, path: str, times: int) -> float:
@@ -89,11 +132,10 @@ async def _cpu_ms(get: Get, path: str, times: int) -> float:
 def main() -> None:
     sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "platform")]
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
-    import django
+    import uvloop
 
-    django.setup()
-    cookie, path, burn_ms, queries = sys.argv[2:6]
-    print(json.dumps(asyncio.run(_pages(cookie, path, float(burn_ms), int(queries)))))
+    cookie, path, burn_ms, queries = sys.argv[1:5]
+    print(json.dumps(uvloop.run(_measure(cookie, path, float(burn_ms), int(queries)))))
 
 
 if __name__ == "__main__":
