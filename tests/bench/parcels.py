@@ -42,6 +42,8 @@ def late(delay_ms: float) -> Iterator[str]:
 
     def answer(path: str) -> tuple[str, bytes]:
         time.sleep(delay_ms / 1000)
+        if path == "/robots.txt":
+            return "text/plain", b""
         return "text/html; charset=utf-8", (POOR if path == "/poor" else PLAIN).encode()
 
     with _serving(answer) as origin:

@@ -9,7 +9,13 @@ import pytest
 from config import paths
 from config.install import jars, maven, python
 
-LOCKS = [*sorted(python.REQUIREMENTS.glob("*.txt")), jars.LOCK, paths.BASE_DIR / "package-lock.json"]
+LIGHTHOUSE = paths.BASE_DIR / "tests" / "bench" / "lighthouse" / "package-lock.json"
+LOCKS = [
+    *sorted(python.REQUIREMENTS.glob("*.txt")),
+    jars.LOCK,
+    paths.BASE_DIR / "package-lock.json",
+    LIGHTHOUSE,
+]
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
@@ -38,8 +44,9 @@ def test_all_of_kafka_is_of_one_version() -> None:
     assert versions == {"4.3.1"}
 
 
-def test_every_front_end_package_has_its_integrity() -> None:
-    packages = json.loads((paths.BASE_DIR / "package-lock.json").read_text())["packages"]
+@pytest.mark.parametrize("lock", [paths.BASE_DIR / "package-lock.json", LIGHTHOUSE], ids=["site", "bench"])
+def test_every_front_end_package_has_its_integrity(lock: Path) -> None:
+    packages = json.loads(lock.read_text())["packages"]
     assert all("integrity" in package for name, package in packages.items() if name)
 
 
