@@ -208,8 +208,3 @@ AT_ONCE = frozenset({"extend", "let-go", "wake"})
 def possible(sandbox: Sandbox) -> tuple[Act, ...]:
     """What makes sense for it now, harmless things first."""
     return tuple(act for act in _ALL if not act.refused(sandbox))
-
-
-def for_staff(sentence: str) -> str:
-    """A refusal is written for the owner; an admin means somebody else's sandbox."""
-    return sentence.replace("Your sandbox", "This sandbox").replace("your sandbox", "this sandbox")

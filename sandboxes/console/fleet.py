@@ -92,6 +92,7 @@ class Row:
     expires: str
     why: str
     reading: Reading | None
+    largest: int
 
     @property
     def memory(self) -> str:
@@ -103,8 +104,8 @@ class Row:
 
     @property
     def share(self) -> int:
-        """For the little bar: of one GiB, in hundredths."""
-        return min(100, round(self.reading.memory_bytes / 2**30 * 100)) if self.reading else 0
+        """For the little bar: of the largest there is, in hundredths."""
+        return round(self.reading.memory_bytes / self.largest * 100) if self.reading and self.largest else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,6 +294,7 @@ def _row(sandbox: Sandbox, now: datetime, taken: Readings) -> Row:
         expires=words.lasting(max(0.0, left_s)) if is_awake and left_s is not None else words.NOTHING,
         why=_why(sandbox, now),
         reading=taken.by_hex.get(sandbox.hex),
+        largest=taken.largest,
     )
 
 

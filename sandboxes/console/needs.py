@@ -35,8 +35,13 @@ def needs_of(
         *_closed(places),
         *(_short(place, what) for place in places for what in _shortages(place)),
         *(_weak(place) for place in places if place.is_weak),
-        *(_held(sandbox, now) for sandbox in held if _is_long(sandbox, now)),
+        *(_held(sandbox, now) for sandbox in sorted(held, key=_is_only_slow) if _is_long(sandbox, now)),
     )
+
+
+def _is_only_slow(sandbox: Sandbox) -> bool:
+    """What is quarantined comes before what merely takes its time."""
+    return sandbox.now is not State.QUARANTINED
 
 
 def _away(place: Place) -> Need:

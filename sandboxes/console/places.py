@@ -15,6 +15,8 @@ from sandboxes.console.words import KINDS, NAMED, Kind
 from sandboxes.lifecycle import State
 from sandboxes.models import Cluster, Sandbox
 
+# Free room is a few dots; the words beside them say how much it is.
+FREE_CELLS = 90
 # More cells than this are no picture any more; then one cell stands for several.
 CELLS = 480
 _TIERS = {
@@ -67,7 +69,7 @@ def places_of(clusters: Sequence[Cluster]) -> tuple[Place, ...]:
 def _place(cluster: Cluster, counted: Counter[Kind]) -> Place:
     room, tier, why = _asked(cluster)
     counts = tuple((kind, counted[kind]) for kind in KINDS if counted[kind])
-    each = max(1, -(-(sum(counted.values()) + (room or 0)) // CELLS))
+    each = max(1, -(-sum(counted.values()) // CELLS))
     return Place(
         cluster=cluster,
         backend=cluster.backend or settings.SANDBOX_BACKEND,
@@ -96,4 +98,4 @@ def _asked(cluster: Cluster) -> tuple[int | None, Tier | None, str]:
 def _seats(counts: Sequence[tuple[Kind, int]], room: int | None, each: int) -> tuple[Seat, ...]:
     """Rounded up, so that one failed sandbox among thousands is seen; free room is rounded down."""
     taken = tuple(Seat(kind=kind, cells=range(-(-count // each))) for kind, count in counts)
-    return (*taken, Seat(kind=None, cells=range((room or 0) // each)))
+    return (*taken, Seat(kind=None, cells=range(min(FREE_CELLS, (room or 0) // each))))

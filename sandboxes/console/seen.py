@@ -71,7 +71,7 @@ def seen(sandbox: Sandbox) -> Seen:
         observed = provisioning.backend_for(sandbox).observe(sandbox.hex)
         running, runs = _programs(sandbox)
     except BackendError as error:
-        return Seen(why=error.sentence)
+        return Seen(why=words.for_staff(error.sentence))
     taken = readings([sandbox.cluster])
     drawn = samples(sandbox.hex, taken)
     return Seen(

@@ -88,4 +88,4 @@ def _begins(event: SandboxEvent) -> bool:
 
 
 def _ends(event: SandboxEvent) -> bool:
-    return event.kind == SandboxEvent.MOVE and State(event.new) not in _UNDER_WAY
+    return event.kind == SandboxEvent.MOVE and event.new not in _UNDER_WAY

@@ -1,8 +1,9 @@
 """One sandbox from its row and its events: what it is, and everything that happened to it and by whom."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import groupby
 
 from django.utils import timezone
 
@@ -78,9 +79,11 @@ class Story:
     lease_left: str
 
     @property
-    def kinds(self) -> tuple[Kind, ...]:
-        """What the picture of its life is drawn with, each once."""
-        return tuple(dict.fromkeys(stretch.kind for stretch in self.life))
+    def legend(self) -> tuple[tuple[str, str], ...]:
+        """What the picture of its life is drawn with, each once: a kind, and what it stands for."""
+        shown = {stretch.kind.name: stretch.kind for stretch in self.life}
+        said = {"on its way" if kind.mark == "wait" else kind.word: name for name, kind in shown.items()}
+        return tuple((name, word) for word, name in said.items())
 
 
 def story(sandbox: Sandbox) -> Story:
@@ -98,7 +101,7 @@ def story(sandbox: Sandbox) -> Story:
         kind=kind,
         sentence=_sentence(sandbox, kind, now),
         since=words.since(sandbox.state_since, now),
-        moments=tuple(_moment(event, now) for event in reversed(events)),
+        moments=_moments(events, now),
         older=max(0, sandbox.events.count() - len(events)),
         start=begun,
         life=_life(moves, begins, ends),
@@ -157,6 +160,32 @@ def _used_for(sandbox: Sandbox, now: datetime) -> str:
     return f"{said}, {words.since(sandbox.last_activity_at, now)} ago"
 
 
+def _moments(events: Sequence[SandboxEvent], now: datetime) -> tuple[Moment, ...]:
+    """Newest first; the stages of one start together on one line, each with what it took."""
+    moments: list[Moment] = []
+    for is_stage, group in groupby(events, key=lambda event: event.kind == SandboxEvent.STAGE):
+        part = list(group)
+        if is_stage:
+            until = events[events.index(part[-1]) + 1 :][:1]
+            moments.append(_stages(part, until[0].at if until else now, now))
+        else:
+            moments.extend(_moment(event, now) for event in part)
+    return tuple(reversed(moments))
+
+
+def _stages(part: Sequence[SandboxEvent], until: datetime, now: datetime) -> Moment:
+    ends = [*(event.at for event in part[1:]), until]
+    lasted = (
+        f"{_small(STEPS.get(event.new, event.new))} {words.took((end - event.at).total_seconds())}"
+        for event, end in zip(part, ends, strict=True)
+    )
+    return replace(_moment(part[0], now), what="In stages", detail=", ".join(lasted))
+
+
+def _small(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
+
+
 def _moment(event: SandboxEvent, now: datetime) -> Moment:
     person = event.by.shown_name if event.by else ""
     return Moment(
@@ -182,10 +211,10 @@ def _what(event: SandboxEvent) -> str:
 
 def _detail(event: SandboxEvent) -> str:
     """What was said of it, and how long it had been in the state that it left."""
-    parts = [event.detail] if event.detail else []
+    parts = [event.detail.rstrip(".")] if event.detail else []
     if event.kind == SandboxEvent.MOVE and event.old:
         parts.append(f"after {words.took(event.took_s)} {words.kind_of(event.old, frozen=False).word}")
-    return ", ".join(parts)
+    return "; ".join(parts)
 
 
 def _life(moves: Sequence[SandboxEvent], begins: datetime, ends: datetime) -> tuple[Stretch, ...]:
@@ -202,5 +231,5 @@ def _life(moves: Sequence[SandboxEvent], begins: datetime, ends: datetime) -> tu
             width=max(3, round((end - move.at).total_seconds() / whole_s * 1000)),
         )
         for move, end in zip(moves, until, strict=True)
-        if State(move.new) is not State.DELETED
+        if move.new != State.DELETED
     )

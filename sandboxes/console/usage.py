@@ -41,6 +41,11 @@ class Readings:
     by_hex: Mapping[str, Reading] = field(default_factory=dict)
     away: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def largest(self) -> int:
+        """The most memory that one of them takes."""
+        return max((reading.memory_bytes for reading in self.by_hex.values()), default=0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.models import User
 from sandboxes import placement
-from sandboxes.console import acts
+from sandboxes.console import acts, words
 from sandboxes.console import services as cluster_services
 from sandboxes.console.access import admin_of, admins_only, proven
 from sandboxes.console.acts import ACTS, Act
@@ -138,7 +138,7 @@ def _do(request: HttpRequest, do: Callable[[], str], back: str, *args: object) -
     try:
         messages.success(request, do())
     except SandboxError as error:
-        messages.error(request, acts.for_staff(error.sentence))
+        messages.error(request, words.for_staff(error.sentence))
     return redirect(back, *args)
 
 

@@ -60,8 +60,9 @@ NAMED = {kind.name: kind for kind in KINDS}
 
 
 def kind_of(state: str, *, frozen: bool) -> Kind:
-    """What to call a row."""
-    return next(kind for kind in KINDS if kind.has(state, frozen=frozen))
+    """What to call a row, or what an event tells of; what only an older release knew keeps its name."""
+    known = (kind for kind in KINDS if kind.has(state, frozen=frozen))
+    return next(known, Kind(name="former", word=state or "not there", mark="none", states=()))
 
 
 def kind_of_sandbox(sandbox: Sandbox) -> Kind:
@@ -100,3 +101,9 @@ def size(count: int) -> str:
 def cores(share: float | None) -> str:
     """How many cores are kept busy, to the hundredth; an en dash while it is not known."""
     return NOTHING if share is None else f"{share:.2f}"
+
+
+def for_staff(sentence: str) -> str:
+    """A refusal is written for the owner; an admin means somebody else's sandbox."""
+    said = sentence.replace("Your sandbox", "This sandbox").replace("your sandbox", "this sandbox")
+    return said.removesuffix(" Press Start.")
