@@ -176,7 +176,7 @@ class Fleet:
 
 
 def fleet(question: Question) -> Fleet:
-    """The list as it is asked for: five queries, and one reading of each backend that is older than 10 s."""
+    """The list as it is asked for: five queries at most, and one reading of each backend older than 10 s."""
     now, clusters = timezone.now(), list(Cluster.objects.order_by("name"))
     taken = readings(clusters or [None])
     matching = _matching(question)
@@ -264,11 +264,12 @@ def _page(rows: QuerySet[Sandbox], question: Question, taken: Readings) -> list[
 def _ordering(name: str, *, is_turned: bool) -> list[OrderBy]:
     """Columns in their order or the other way round; what is empty comes last in both."""
     return [
-        F(column.lstrip("-")).desc(nulls_last=True)
-        if column.startswith("-") != is_turned
-        else F(column).asc(nulls_last=True)
-        for column in SORTS[name][1]
+        _order(F(column.lstrip("-")), falls=column.startswith("-") != is_turned) for column in SORTS[name][1]
     ]
+
+
+def _order(column: F, *, falls: bool) -> OrderBy:
+    return column.desc(nulls_last=True) if falls else column.asc(nulls_last=True)
 
 
 def _by_reading(rows: QuerySet[Sandbox], name: str, taken: Readings, *, is_turned: bool) -> list[uuid.UUID]:
@@ -331,7 +332,9 @@ def _headings(question: Question) -> tuple[Heading, ...]:
     headings = []
     for name, (word, columns) in SORTS.items():
         is_by, is_turned = question.sort.removeprefix("-") == name, question.sort.startswith("-")
-        falls = (not columns or columns[0].startswith("-")) != is_turned
+        falls = (
+            not columns
+        ) != is_turned  # as it reads: the younger and the later used are fewer minutes ago
         turned = f"-{name}" if is_by and not is_turned else name
         headings.append(
             Heading(
