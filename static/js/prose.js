@@ -164,7 +164,9 @@ export function outline(root, moved = () => {}) {
   let last = "";
   const mark = (told = false) => {
     const line = innerHeight * 0.4;
-    const here = links.findLastIndex((link) => head(link)?.getBoundingClientRect().top < line);
+    // At the end of the page its last section is read, however short it is.
+    const atEnd = scrollY > 0 && scrollY + innerHeight >= document.documentElement.scrollHeight - 2;
+    const here = atEnd ? links.length - 1 : links.findLastIndex((link) => head(link)?.getBoundingClientRect().top < line);
     links.forEach((link, i) => {
       link.classList.toggle("here", i === Math.max(0, here));
       if (i === Math.max(0, here)) link.setAttribute("aria-current", "true");
