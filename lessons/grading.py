@@ -61,7 +61,13 @@ def ladder_of(lab: Lab, cause: str) -> tuple[str, ...]:
 
 
 def _judge(judge: Judge, facts: AttemptFacts, view: SandboxView, one: ActiveTask) -> Verdict:
-    facts = replace(facts, task_id=one.task.id, task_activated_at=one.activated_at, task_horizon=one.horizon)
+    facts = replace(
+        facts,
+        task_id=one.task.id,
+        task_activated_at=one.activated_at,
+        task_horizon=one.horizon,
+        locked_horizon=one.locked,
+    )
     verdict = _call(judge, view, facts)
     if verdict.state is not State.WAITING:
         return verdict

@@ -126,6 +126,7 @@ class TaskProgress(models.Model):
 
     state, verdict: of the present attempt; verdict is a verdicts.Verdict as JSON.
     activated_at, horizon: when the task became active in this attempt, and the log ends then.
+    locked_horizon: log ends when it was last seen locked behind another task, if they had moved by then.
     passed_at, passed_digest: the first pass ever and the lab version it was on; never taken back.
     failures: cause -> [number of failed attempts, epoch of the first]; hints: cause -> steps opened.
     """
@@ -141,6 +142,7 @@ class TaskProgress(models.Model):
     took_ms = models.PositiveIntegerField(default=0)
     activated_at = models.DateTimeField(null=True)
     horizon = models.JSONField(default=dict)
+    locked_horizon = models.JSONField(default=dict)
     points = models.PositiveSmallIntegerField(default=0)
     passed_at = models.DateTimeField(null=True)
     passed_digest = models.CharField(max_length=64, blank=True)

@@ -99,6 +99,7 @@ class _Task:
     verdict: Verdict | None = None
     took_ms: int = 0
     newly_active: bool = False
+    newly_locked: bool = False
 
 
 @dataclass(slots=True)
@@ -146,6 +147,8 @@ class _Grader:
             raise ViewUnavailable("the sandbox is gone")
         view = open_view(sandbox.id)
         stage = SandboxStage(sandbox)
+        # Before anything is judged: what is in the log now was made before a task that still waits passed.
+        ends = self._moved_ends(code.lab, view)
         for _ in range(len(code.lab.tasks) + 1):
             active = self._active(code.lab, view)
             now = Round(
@@ -155,9 +158,22 @@ class _Grader:
             self.again_s = stimulus.advance(now)
             fresh = [one for one in active if self.tasks[one.task.id].verdict is None]
             if not fresh:
-                return
+                break
             for task_id, verdict in grading.judge_lab(code, self._facts(), view, fresh).items():
                 self.tasks[task_id].verdict = verdict
+        self._note_locked(ends)
+
+    def _moved_ends(self, lab: Lab, view: KafkaView) -> dict[str, list[int]]:
+        """The ends of the lab's logs, if a task is locked and they moved since the attempt began."""
+        if all(task.row.activated_at for task in self.tasks.values()):
+            return {}
+        ends = {name: [o.end for o in view.offsets(name)] for name in lab.owns.topics}
+        return ends if ends != self.attempt.horizon else {}
+
+    def _note_locked(self, ends: dict[str, list[int]]) -> None:
+        for task in self.tasks.values():
+            if ends and task.row.activated_at is None and task.row.locked_horizon != ends:
+                task.row.locked_horizon, task.newly_locked = ends, True
 
     def _active(self, lab: Lab, view: KafkaView) -> list[ActiveTask]:
         found = []
@@ -173,6 +189,7 @@ class _Grader:
                     task=task,
                     activated_at=mine.row.activated_at.timestamp(),
                     horizon=_horizon(mine.row.horizon),
+                    locked=_horizon(mine.row.locked_horizon),
                 )
             )
         return found
@@ -235,6 +252,8 @@ class _Grader:
 
     def _record_task(self, lab: Lab, name: str, task: _Task, now: datetime, took_ms: int) -> bool:
         """Keep a task's verdict; True when the page shows something else than before."""
+        if task.newly_locked:
+            task.row.save(update_fields=["locked_horizon"])
         if task.verdict is None:
             return False
         row, before = task.row, (task.row.state, task.row.verdict)

@@ -178,6 +178,7 @@ def _create(user: User, version: LabVersion, lab: Lab, sandbox: Sandbox, horizon
                 "judged_at": None,
                 "activated_at": None if task.requires else now,
                 "horizon": {} if task.requires else stored,
+                "locked_horizon": {},
                 "last_cause": "",
             },
         )

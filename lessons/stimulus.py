@@ -42,11 +42,12 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveTask:
-    """An open task and since when, with the log ends of that moment."""
+    """An open task and since when, with the log ends of that moment, and when it was last seen locked."""
 
     task: Task
     activated_at: float
     horizon: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    locked: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,8 @@ class AttemptFacts:
     horizon:        log ends at that moment: what lies before does not count.
     task_id:        the task being judged; task_activated_at, task_horizon: the same two for this task,
                     later than the attempt's when the task requires another one.
+    locked_horizon: log ends when the task was last seen locked behind another: what lies before them was
+                    made before the other passed. Empty when nothing was made meanwhile.
     passed:         ids of the tasks passed so far.
     stimuli:        what the platform did so far for this lab.
     predictions:    the student's stored predictions of the lesson: predict id -> option id.
@@ -46,6 +48,7 @@ class AttemptFacts:
     task_id: str = ""
     task_activated_at: float = 0.0
     task_horizon: Horizon = field(default_factory=dict)
+    locked_horizon: Horizon = field(default_factory=dict)
     passed: frozenset[str] = frozenset()
     stimuli: tuple[StimulusFact, ...] = ()
     predictions: Mapping[str, str] = field(default_factory=dict)

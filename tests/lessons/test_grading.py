@@ -4,6 +4,7 @@ import pytest
 
 from lessons.checks import State, Verdict
 from lessons.grading import TOO_MANY, judge_lab, ladder_of, ladder_open, open_tasks
+from lessons.judges import load_code
 from lessons.labs import Lab
 from lessons.stimulus import ActiveTask
 from tests.lessons import labs
@@ -118,3 +119,26 @@ def test_a_hint_opens_with_each_failed_attempt_or_with_time(
 def test_the_ladder_says_how_long_until_the_next_step_opens_by_itself() -> None:
     assert ladder_open(1, 1000.0, 1060.0) == (1, 300.0)
     assert ladder_open(3, 1000.0, 1060.0) == (3, 0.0)
+
+
+def test_a_judge_knows_what_was_there_while_its_task_was_locked() -> None:
+    asks = """
+from lessons.checks import Waiting
+
+
+def first(view, attempt):
+    return Waiting("none" if not attempt.locked_horizon else str(attempt.locked_horizon["orders"]))
+
+
+second = first
+"""
+    spec = labs.lab(hints={})
+    code = load_code(spec, checks=asks, workload="", name="asks")
+    active = [
+        ActiveTask(task=spec.task("first"), activated_at=1.0),
+        ActiveTask(task=spec.task("second"), activated_at=1.0, locked={"orders": (3, 4)}),
+    ]
+
+    said = judge_lab(code, labs.facts(), PaperView(), active)
+
+    assert (said["first"].sentence, said["second"].sentence) == ("none", "(3, 4)")

@@ -46,9 +46,9 @@ class Runs(PaperView):
         )
 
 
-def said(task: str, view: PaperView, *, opened: float = 990.0) -> Verdict:
+def said(task: str, view: PaperView, *, locked: Horizon | None = None) -> Verdict:
     judge: Judge = JUDGES[task]
-    return judge(view, labs.facts(task_activated_at=opened))
+    return judge(view, labs.facts(task_activated_at=990.0, locked_horizon=locked or {}))
 
 
 def sheet(*counts: int, equal: str) -> dict[str, str]:
@@ -71,15 +71,16 @@ def test_later_tasks_are_closed_until_the_prediction_is_written() -> None:
     assert SPEC.task("order").requires == SPEC.task("observed").requires == ("keys",)
 
 
-def test_a_prediction_made_long_after_the_first_record_does_not_count() -> None:
-    verdict = said("keys", Runs(), opened=1100.0)
+def test_a_prediction_that_was_not_there_when_the_records_were_does_not_count() -> None:
+    verdict = said("keys", Runs(), locked={"mm-tasks": (0, 1, 0)})
 
     assert verdict.state is State.WAITING
     assert "older than your prediction" in verdict.sentence
 
 
-def test_a_prediction_seen_a_moment_after_the_run_counts() -> None:
-    assert "older than your prediction" not in said("keys", Runs(), opened=1003.0).sentence
+@pytest.mark.parametrize("locked", [{}, {"mm-tasks": (0, 0, 0)}, {"mm-tasks": ()}, {"other": (9, 9, 9)}])
+def test_a_prediction_that_is_first_seen_together_with_the_records_counts(locked: Horizon) -> None:
+    assert "older than your prediction" not in said("keys", Runs(), locked=locked).sentence
 
 
 def test_the_sheet_may_be_right_for_the_last_run_or_for_all_runs() -> None:

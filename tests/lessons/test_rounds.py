@@ -72,6 +72,27 @@ def test_a_task_completes_by_itself_and_opens_the_next(
     assert told[0]["tasks"] == {"first": "pass", "second": "waiting"}
 
 
+def test_what_is_in_the_log_while_a_task_is_locked_is_remembered_for_it(
+    attempt: Attempt, see: Look, ada: User
+) -> None:
+    see(PaperView(log=BAD))
+    rounds.run_round(attempt.pk)
+    ends = [len(records) for records in BAD["orders"]]
+    assert rows.progress(ada, "second").locked_horizon == {"orders": ends}
+
+
+def test_what_came_together_with_the_pass_that_unlocks_is_not_held_against_it(
+    attempt: Attempt, see: Look, ada: User
+) -> None:
+    see(PaperView(log={"orders": [[]]}))
+    rounds.run_round(attempt.pk)
+    see(PaperView(log=GOOD))
+    rounds.run_round(attempt.pk)
+
+    assert rows.progress(ada, "first").state == "pass"
+    assert rows.progress(ada, "second").locked_horizon in ({}, {"orders": [0]})
+
+
 def test_the_last_pass_ends_the_attempt_and_gives_the_points(attempt: Attempt, see: Look, ada: User) -> None:
     see(PaperView(log=GOOD, files={"lab/done.txt": "x"}))
 

@@ -21,7 +21,6 @@ from lessons.checks import (
 FOLDER, TOPIC = "predict-then-look", "mm-tasks"
 TASKS, STEPS, PARTITIONS = 12, 5, 3
 COUNT = TASKS * STEPS
-TIME_TO_NOTICE = 30.0  # seconds a finished prediction may go unseen by us
 ANSWERS = {
     "same_key_same_partition": ("yes", "no"),
     "equal_share": ("yes", "no"),
@@ -194,10 +193,10 @@ def _since_begin(view: SandboxView, attempt: AttemptFacts) -> tuple[int, ...]:
 
 
 def _looked_first(view: SandboxView, attempt: AttemptFacts) -> bool:
-    """Whether the log held records of this attempt well before the prediction passed."""
-    nonce = attempt.nonce.encode()
+    """Whether the log held records of this attempt when the prediction was looked for and not found."""
+    nonce, ends = attempt.nonce.encode(), attempt.locked_horizon.get(TOPIC, ())
     own = (r for r in view.records(TOPIC, since=attempt.horizon) if nonce in (r.value or b""))
-    return min(r.timestamp for r in own) < attempt.task_activated_at - TIME_TO_NOTICE
+    return any(record.partition < len(ends) and record.offset < ends[record.partition] for record in own)
 
 
 def _not_json(view: SandboxView, name: str) -> str:
