@@ -9,7 +9,7 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString
 
 from lessons.models import Answer
-from lessons.rendering.page import fill_ask, safe
+from lessons.rendering.asks import fill_ask, safe
 
 
 def answered(ask: dict[str, Any], answer: Answer) -> str:

@@ -37,7 +37,7 @@ class CourseVersion(models.Model):
 
 
 class LessonPage(models.Model):
-    """A lesson, rendered. pieces, outline, asks: as rendering.page.Page; front: the front matter.
+    """A lesson, rendered. pieces, outline, asks: as rendering.model.Page; front: the front matter.
 
     labs: digests of its LabVersions, in order; passages: rendering.passages.Passage, for search.
     """

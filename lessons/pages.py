@@ -23,7 +23,7 @@ from lessons import selectors
 from lessons.asked import answered
 from lessons.course_map import lessons_done, marked_course
 from lessons.models import LessonPage
-from lessons.rendering.page import safe
+from lessons.rendering.asks import safe
 from lessons.selectors import ServedCourse, ServedLab
 from lessons.standing import Standing, answer_row, progress_rows, sandbox_row, standing_of
 from lessons.stencil import Piece, Stencil, gzipped, hole, plain, pressed, stored

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from lessons.catalog import Course, LabFolder, Lesson
+from lessons.catalog import Course, Lesson
+from lessons.lab_folder import LabFolder
 from lessons.models import CourseVersion, LabVersion, LessonPage
 from lessons.rendering.passages import passages_of
 

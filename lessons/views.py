@@ -21,7 +21,7 @@ from lessons.errors import LessonError
 from lessons.models import LessonPage
 from lessons.pages import lesson_answer
 from lessons.quizzes import Item
-from lessons.rendering.page import fill_ask
+from lessons.rendering.asks import fill_ask
 from lessons.search import LONGEST
 from lessons.selectors import ServedCourse, ServedLab
 from sandboxes.selectors import live_sandbox

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import cast
 
 from lessons import grading
-from lessons.catalog import LabFolder, Lesson
+from lessons.catalog import Lesson
 from lessons.checks import SandboxView, State, ViewUnavailable
 from lessons.judges import LabCode, load_code
+from lessons.lab_folder import LabFolder
 from lessons.proving import installation
 from lessons.proving.rehearsal import Rehearsal, RobotError, Room, output_of
-from lessons.rendering.page import RunBlock
+from lessons.rendering.model import RunBlock
 from lessons.robots import Mistake, Script
 from lessons.sources import SourceError, read_text, read_yaml
 from sandboxes import stagehand

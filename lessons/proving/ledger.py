@@ -14,7 +14,8 @@ from typing import Any
 
 import yaml
 
-from lessons.catalog import Course, LabFolder, Lesson
+from lessons.catalog import Course, Lesson
+from lessons.lab_folder import LabFolder
 
 NAME = "proofs.yaml"
 _HEAD = "# Written by `make course-check` and `make course-mutate`; another content hash voids the proof.\n"

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from html.parser import HTMLParser
 
 from lessons.labs import Lab
-from lessons.rendering.page import Page
+from lessons.rendering.model import Page
 
 _SPACE = re.compile(r"\s+")
 _BLOCKS = {"p", "li", "dt", "dd", "tr", "pre", "h2", "h3", "h4", "figcaption", "blockquote", "section", "div"}

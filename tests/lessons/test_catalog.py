@@ -6,7 +6,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from lessons import selectors, services
-from lessons.catalog import folder_digest, read_course
+from lessons.catalog import read_course
+from lessons.lab_folder import folder_digest
 from lessons.models import CourseVersion, LabVersion
 from lessons.sources import CourseError
 from tests import small_course

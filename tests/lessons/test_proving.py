@@ -4,7 +4,8 @@ import ast
 from datetime import date
 from pathlib import Path
 
-from lessons.catalog import Course, LabFolder, read_course
+from lessons.catalog import Course, read_course
+from lessons.lab_folder import LabFolder
 from lessons.proving.gates import leak, secret_lines, solutions
 from lessons.proving.ledger import read_ledger, sample, unproven
 from lessons.proving.mutation import mutants

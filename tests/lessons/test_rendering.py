@@ -9,7 +9,8 @@ import pytest
 from lessons.labs import Lab
 from lessons.quizzes import Item
 from lessons.rendering.code import mark_up
-from lessons.rendering.page import Page, Source, render_page
+from lessons.rendering.model import Page, Source
+from lessons.rendering.page import render_page
 from lessons.sources import Problem, Problems
 from tests.lessons.labs import lab
 

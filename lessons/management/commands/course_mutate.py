@@ -5,7 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from lessons import services
-from lessons.catalog import LabFolder, Lesson
+from lessons.catalog import Lesson
+from lessons.lab_folder import LabFolder
 from lessons.proving import gates, installation
 from lessons.proving.ledger import read_ledger
 from lessons.proving.mutation import Mutant, mutants
