@@ -12,9 +12,9 @@ from confluent_kafka import Consumer, IsolationLevel, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
 from lessons import grading, services
-from lessons.catalog import LabFolder
 from lessons.checks import AttemptFacts, Pass, SandboxView, Verdict, Waiting
 from lessons.judges import LabCode, load_code
+from lessons.lab_folder import LabFolder
 from lessons.proving import gates
 from lessons.proving.rehearsal import Rehearsal, Room
 from sandboxes import kafka_calls
