@@ -84,7 +84,8 @@ def _begins(event: SandboxEvent) -> bool:
     """Into the queue, out of sleep, or out of the pool."""
     if event.kind != SandboxEvent.MOVE:
         return False
-    return event.new in {State.QUEUED, State.RESUMING} or event.old == State.WARM
+    is_claim = event.old == State.WARM and event.new == State.BINDING
+    return is_claim or event.new in {State.QUEUED, State.RESUMING}
 
 
 def _ends(event: SandboxEvent) -> bool:
