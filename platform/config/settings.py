@@ -158,6 +158,11 @@ CACHES = {"default": {"BACKEND": "config.cache.SteadyCache", "LOCATION": REDIS_U
 # Which backend new sandboxes get: local (real Kafka processes on this machine) or memory (a dict, for tests).
 SANDBOX_BACKEND = env.text("SANDBOX_BACKEND", "local")
 
+# -- Live view -----------------------------------------------------------------------------------------------
+
+# How many tabs one person may have open on live pictures, per web process.
+LIVE_TABS_PER_USER = env.number("LIVE_TABS_PER_USER", 60)
+
 # -- Sign-in -------------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"

@@ -1,35 +1,87 @@
-"""May this user watch this sandbox? The one question to the database per connection, view change and look."""
+"""May the user of this session watch this sandbox? Asked when a tab comes, changes its view, and every few
+seconds; for many tabs at once.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
+from django.conf import settings
+from django.http import parse_cookie
+
 from accounts.models import User
-from accounts.selectors import may_see
+from accounts.selectors import visible_users
+from accounts.sessions import users_of
 from sandboxes.models import Sandbox
 
+# What a socket is closed with (RFC 6455 section 7.4.2 leaves 4000-4999 to us).
 SIGNED_OUT = 4401
 FORBIDDEN = 4403
 NO_SUCH_SANDBOX = 4404
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """code: what to close the socket with (RFC 6455 section 7.4.2 leaves 4000-4999 to us)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """Whose tab it is, by session, and what it watches."""
+
+    session_key: str
+    sandbox_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """code: 0 when they may watch, else what to close with; user_id: 0 when nobody is signed in."""
 
     code: int
+    user_id: int = 0
 
 
-def refusal(user_id: int | None, sandbox_id: UUID) -> Refusal | None:
-    """None when the user may watch: the owner, and whoever may see the owner's work. Synchronous; asks the
-    database.
-    """
-    user = User.objects.filter(pk=user_id, is_active=True).first() if user_id else None
+def session_key(scope: Mapping[str, Any]) -> str:
+    """The session a handshake's cookie names; "" when it names none."""
+    cookies = dict(scope["headers"]).get(b"cookie", b"").decode("latin-1")
+    return str(parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME, ""))
+
+
+def judge(askers: Iterable[Asker]) -> dict[Asker, Answer]:
+    """An answer for each. Three queries for all; one more for each person who watches what is another's."""
+    askers = set(askers)
+    users = users_of(asker.session_key for asker in askers)
+    rows = Sandbox.objects.filter(pk__in={asker.sandbox_id for asker in askers})
+    owners = dict(rows.values_list("pk", "owner_id"))
+    strangers = _strangers(askers, users, owners)
+    return {asker: _answer(asker, users.get(asker.session_key), owners, strangers) for asker in askers}
+
+
+def _strangers(
+    askers: Collection[Asker], users: Mapping[str, User], owners: Mapping[UUID, int | None]
+) -> set[tuple[int, int]]:
+    """Pairs of user and owner in which the one may not see what is the other's."""
+    pairs = {
+        (user.pk, owner): user
+        for asker in askers
+        if (user := users.get(asker.session_key)) and (owner := owners.get(asker.sandbox_id))
+    }
+    others = {user.pk: user for (pk, owner), user in pairs.items() if pk != owner}
+    seen = {
+        (pk, shown)
+        for pk, user in others.items()
+        for shown in visible_users(user)
+        .filter(pk__in={owner for one, owner in pairs if one == pk})
+        .values_list("pk", flat=True)
+    }
+    return {(pk, owner) for pk, owner in pairs if pk != owner} - seen
+
+
+def _answer(
+    asker: Asker, user: User | None, owners: Mapping[UUID, int | None], strangers: set[tuple[int, int]]
+) -> Answer:
     if user is None:
-        return Refusal(SIGNED_OUT)
-    sandbox = Sandbox.objects.select_related("owner").filter(pk=sandbox_id).first()
-    if sandbox is None:
-        return Refusal(NO_SUCH_SANDBOX)
-    is_allowed = sandbox.owner is not None and may_see(user, sandbox.owner)
-    return None if is_allowed else Refusal(FORBIDDEN)
+        return Answer(code=SIGNED_OUT)
+    if asker.sandbox_id not in owners:
+        return Answer(code=NO_SUCH_SANDBOX, user_id=user.pk)
+    owner = owners[asker.sandbox_id]
+    is_refused = owner is None or (user.pk, owner) in strangers
+    return Answer(code=FORBIDDEN if is_refused else 0, user_id=user.pk)

@@ -1,12 +1,13 @@
 """Redis between samplers and hubs: who watches what, who samples it, its frames, and enough to catch up.
 
-    live:watch:<hex>          sorted set, viewed topic -> when that wish ends (server time, s); "" stands for
-                              a viewer without topics. Renewed by hubs.
+    live:watch:<hex>          sorted set, hub/viewed topic -> when that wish ends (server time, s); a hub
+                              without a topic is a viewer without topics. Renewed by hubs, and taken back.
     live:watch:attempt:<hex>  an active attempt counts as a viewer (set by sandboxes.announce)
     live:lease:<hex>          token of the one sampler that may publish; live:fence counts the leases given
     live:frames:<hex>         pub/sub: packed envelopes, and beats
     live:ring:<hex>           list: the last envelopes; live:snap:<hex>: a snapshot that the ring continues
     live:knock                pub/sub: a hex whose watchers have changed
+    live:ops                  pub/sub: what a browser without a websocket says, for the hub with its stream
     changed:<hex>             pub/sub: topics, offsets or groups have changed (the grader listens)
 
 Every write of a sampler is one script that first checks its lease, so that one that was replaced cannot
@@ -15,6 +16,7 @@ speak. All calls raise redis.RedisError when Redis is away.
 
 from __future__ import annotations
 
+import secrets
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -33,6 +35,7 @@ WATCH_S = 30
 LEASE_MS = 10_000
 KEEP_S = 120
 KNOCK = "live:knock"
+OPS = "live:ops"
 _SCAN_COUNT = 500
 
 _LANES = tuple(Lane)
@@ -45,6 +48,12 @@ local ends = now[1] + ARGV[1]
 for i = 2, #ARGV do redis.call('ZADD', KEYS[1], ends, ARGV[i]) end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. now[1])
 redis.call('EXPIRE', KEYS[1], ARGV[1])
+"""
+
+_UNWATCH = """
+for _, wish in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  if string.sub(wish, 1, #ARGV[1]) == ARGV[1] then redis.call('ZREM', KEYS[1], wish) end
+end
 """
 
 _VIEWS = """
@@ -124,12 +133,18 @@ class Feed:
 
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
+        self._mark = f"{secrets.token_hex(4)}/"
 
     # -- Watching ------------------------------------------------------------------------------------------
 
     async def keep_watching(self, hex_id: str, topics: Iterable[str]) -> None:
         """Count as a viewer of these topics for the next 30 s."""
-        await self._eval(_WATCH, [_watch_key(hex_id)], [WATCH_S, *sorted({"", *topics})])
+        wishes = sorted(self._mark + topic for topic in {"", *topics})
+        await self._eval(_WATCH, [_watch_key(hex_id)], [WATCH_S, *wishes])
+
+    async def stop_watching(self, hex_id: str) -> None:
+        """Take back what `keep_watching` of this feed said; what others watch stays watched."""
+        await self._eval(_UNWATCH, [_watch_key(hex_id)], [self._mark])
 
     async def knock(self, hex_id: str) -> None:
         """Tell samplers to look now and not in a second."""
@@ -147,8 +162,9 @@ class Feed:
 
     async def views(self, hex_id: str) -> list[str]:
         """The topics somebody views, the most recently wished first, as many as are followed."""
-        names = await self._eval(_VIEWS, [_watch_key(hex_id)], [])
-        return [name.decode("utf-8", "replace") for name in names if name][:VIEWED_TOPICS]
+        wishes = await self._eval(_VIEWS, [_watch_key(hex_id)], [])
+        names = (wish.decode("utf-8", "replace").partition("/")[2] for wish in wishes)
+        return list(dict.fromkeys(name for name in names if name))[:VIEWED_TOPICS]
 
     # -- Sampling ------------------------------------------------------------------------------------------
 

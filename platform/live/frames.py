@@ -174,7 +174,10 @@ class Ping:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """A control event of the site (a stage, a verdict, a fault), passed on."""
+    """A control event of the site (a stage, a verdict, a fault), passed on.
+
+    kind "missed": some may have been lost; ask for everything again.
+    """
 
     lane: ClassVar[Lane] = Lane.CONTROL
     t: int

@@ -1,4 +1,4 @@
-"""One socket as the hub sees it: what it views, where it is in the sequence, and how much it owes.
+"""One tab as the hub sees it: what it views, where it is in the sequence, and how much it owes.
 
 Nothing here waits and nothing grows without a bound: a viewer that does not keep up first gets less, then is
 closed with a code that means "come back and say where you were".
@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from live import frames
 from live.frames import Frame, Lane
 from live.holding import Held
+from live.ops import Place
 from live.stream import Envelope
 
 SLOW = 4408
@@ -24,21 +25,27 @@ RECOVER_BYTES = 64 * 1024
 CLOSE_BYTES = 2 * 1024 * 1024
 CLOSE_S = 15.0
 MOST_HELD_EVENTS = 1000
+# What goes out as one message: frames that wait together share the cost of sending.
+MESSAGE_BYTES = 64 * 1024
 
 
 class Viewer:
-    """Filled by a hub, emptied by the one task that writes to the socket."""
+    """Filled by a hub, emptied by the one task that writes to the tab.
 
-    def __init__(self, topics: Iterable[str] = ()) -> None:
+    on_close: called once, when there is no more to say and the tab is to be let go with `close_code`.
+    """
+
+    def __init__(self, topics: Iterable[str] = (), on_close: Callable[[], object] | None = None) -> None:
         self.topics = frozenset(topics)
         self.is_paused = False
         self.close_code = 0
+        self._on_close = on_close
         self._epoch = ""
-        self._seq = 0
+        self._seq = self._given = 0
         self._skipped: int = 0
         self._held: Held | None = None
         self._queue: deque[str] = deque()
-        self._filled = asyncio.Event()
+        self._wanting: asyncio.Future[None] | None = None
         self._owed: deque[tuple[int, int, float]] = deque()
         self._owed_bytes = 0
 
@@ -46,18 +53,23 @@ class Viewer:
     def is_degraded(self) -> bool:
         return self._held is not None
 
+    @property
+    def place(self) -> Place | None:
+        """Where a tab stands that has got everything handed out so far; None while more is waiting."""
+        return None if self._queue or not self._epoch else Place(self._epoch, self._given)
+
     # -- For the hub ---------------------------------------------------------------------------------------
 
     def say(self, frame: Frame) -> None:
         """A frame without a place in the sequence."""
         self._put(frames.encode(frame).decode())
 
-    def say_raw(self, data: bytes) -> None:
-        self._put(data.decode())
+    def say_raw(self, text: str) -> None:
+        self._put(text)
 
     def stand_at(self, epoch: str, seq: int) -> None:
         """What follows continues from here; everything before is settled or void."""
-        self._epoch, self._seq, self._skipped, self._held = epoch, seq, 0, None
+        self._epoch, self._seq, self._given, self._skipped, self._held = epoch, seq, seq, 0, None
         self._owed.clear()
         self._owed_bytes = 0
         self.is_paused = False
@@ -103,18 +115,34 @@ class Viewer:
         if not self.close_code:
             self.close_code = code
             self._queue.clear()
-            self._filled.set()
+            self._wake()
+            if self._on_close:
+                self._on_close()
 
     # -- For the writer ------------------------------------------------------------------------------------
 
     async def next(self) -> str | None:
-        """The next text to send, in order; None when the socket is to be closed with `close_code`."""
+        """What to send next: a line for each frame that waits, in order, some 64 KiB at most.
+
+        None when the tab is to be let go with `close_code`.
+        """
         while not self._queue:
             if self.close_code:
                 return None
-            self._filled.clear()
-            await self._filled.wait()
-        return self._queue.popleft()
+            self._wanting = asyncio.get_running_loop().create_future()
+            await self._wanting
+        return self._queue.popleft() if len(self._queue) == 1 else self._joined()
+
+    def _joined(self) -> str:
+        lines = [self._queue.popleft()]
+        size = len(lines[0])
+        while self._queue and (size := size + len(self._queue[0])) <= MESSAGE_BYTES:
+            lines.append(self._queue.popleft())
+        return "\n".join(lines)
+
+    def _wake(self) -> None:
+        if self._wanting is not None and not self._wanting.done():
+            self._wanting.set_result(None)
 
     # -- Inside --------------------------------------------------------------------------------------------
 
@@ -129,11 +157,13 @@ class Viewer:
                 e=self._epoch, s=before - 1, t=time.time_ns() // 1_000_000, from_=self._skipped
             )
             self._put(frames.encode(skip).decode())
-            self._skipped = 0
+            self._given, self._skipped = before - 1, 0
 
     def _send(self, seq: int, text: str) -> None:
-        self._owed.append((seq, len(text), time.monotonic()))
-        self._owed_bytes += len(text)
+        size = len(text)
+        self._owed.append((seq, size, time.monotonic()))
+        self._owed_bytes += size
+        self._given = seq
         self._put(text)
         if self._owed_bytes > CLOSE_BYTES:
             self.close(SLOW)
@@ -143,4 +173,4 @@ class Viewer:
     def _put(self, text: str) -> None:
         if not self.close_code:
             self._queue.append(text)
-            self._filled.set()
+            self._wake()

@@ -61,12 +61,14 @@ class Watch:
         self.is_gone = False
         self._stream: Stream | None = None
         self._looked = asyncio.Event()
+        self._left = asyncio.Event()
         self._has_views = asyncio.Event()
         self._tails: dict[str, tuple[TopicTail, asyncio.Task[None]]] = {}
 
     def look(self) -> None:
         """The watchers or their topics have changed."""
         self._looked.set()
+        self._left.set()
 
     async def run(self) -> None:
         """Claim, sample, release. Returns at once when another sampler has the sandbox."""
@@ -93,14 +95,14 @@ class Watch:
     # -- Lease and watchers --------------------------------------------------------------------------------
 
     async def _keep_lease(self) -> None:
-        """Renew until nobody has watched for a while. Raises Replaced."""
-        while True:
-            await asyncio.sleep(RENEW_S)
+        """Renew until nobody watches any more. Raises Replaced."""
+        while await self._feed.is_watched(self.hex_id):
+            self._left.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._left.wait(), RENEW_S)
             assert self._stream is not None
             if not await self._feed.renew(self.hex_id, self._token, self._stream.epoch, self._stream.seq):
                 raise Replaced("the lease is another's")
-            if not await self._feed.is_watched(self.hex_id):
-                return
 
     async def _publish(self) -> None:
         assert self._stream is not None
@@ -135,7 +137,12 @@ class Watch:
                 cluster.close()
 
     async def _endpoint(self) -> KafkaEndpoint | None:
-        """None while it is nowhere; raises Gone."""
+        """None while it is nowhere; raises Gone.
+
+        To ask wakes a sandbox that sleeps, so only for somebody who watches.
+        """
+        if not await self._feed.is_watched(self.hex_id):
+            return None
         try:
             return await self._resolve(self.hex_id)
         except Gone:

@@ -124,7 +124,7 @@ export function connect({
     session.reopen();
     const mine = socket;
     mine.onopen = () => send({ op: "hello", view: view(), resume: session.resume });
-    mine.onmessage = ({ data }) => mine === socket && receive(data);
+    mine.onmessage = ({ data }) => mine === socket && data.split("\n").forEach(receive);
     mine.onclose = ({ code }) => mine === socket && closed(code);
     report(attempt ? "waiting" : "connecting");
   }

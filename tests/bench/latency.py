@@ -48,8 +48,10 @@ _STAMP = """(holdMs) => {
   Object.defineProperty(WebSocket.prototype, "onmessage", { set(listener) {
     const heard = (event) => {
       listener.call(this, event);
-      if (!event.data.startsWith('{"lane":"records"')) return;
-      for (const { p, o } of JSON.parse(event.data).records) waiting.push(`${p}:${o}`);
+      for (const line of event.data.split("\\n")) {
+        if (!line.startsWith('{"lane":"records"')) continue;
+        for (const { p, o } of JSON.parse(line).records) waiting.push(`${p}:${o}`);
+      }
     };
     set.call(this, (event) => (holdMs ? setTimeout(heard, holdMs, event) : heard(event)));
   } });

@@ -8,6 +8,7 @@ import os
 import socket
 import struct
 import time
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +29,7 @@ class LiveSocket:
         self._wire = socket.create_connection((parts.hostname or "", through or parts.port or 80), 10)
         self._wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = bytearray()
+        self._lines: deque[bytes] = deque()
         self._shake_hands(parts.netloc, path, cookie)
 
     def _shake_hands(self, host: str, path: str, cookie: str) -> None:
@@ -77,13 +79,18 @@ class LiveSocket:
                 return None
 
     def texts(self) -> Iterator[bytes]:
-        """Whole texts that are here already, taken out one by one."""
-        while (frame := self._take()) is not None:
+        """Frames that are here already, taken out one by one; several may have come as lines of one text."""
+        while True:
+            while self._lines:
+                yield self._lines.popleft()
+            frame = self._take()
+            if frame is None:
+                return
             opcode, payload = frame
             if opcode == _CLOSE:
-                raise Closed(f"closed with {payload[:2].hex()}")
+                raise Closed(f"closed with {int.from_bytes(payload[:2], 'big')}")
             if opcode == _TEXT:
-                yield payload
+                self._lines.extend(payload.split(b"\n"))
 
     def take_in(self) -> None:
         """Read what the kernel has, when it has something."""

@@ -106,7 +106,8 @@ class Browser:
 async def read(viewer: Viewer, browser: Browser) -> int:
     """Hand a viewer's texts to a browser until the viewer is closed; the close code."""
     while (text := await viewer.next()) is not None:
-        browser.take(json.loads(text))
+        for line in text.split("\n"):
+            browser.take(json.loads(line))
         viewer.acknowledge(browser.seq)
     return viewer.close_code
 

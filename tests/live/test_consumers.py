@@ -12,11 +12,12 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
+from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 
 from accounts.models import User
-from live import consumers, sessions
+from live import access, process
 from live.feed import Feed
 from live.routing import websocket_urlpatterns
 from live.stopping import stop
@@ -43,10 +44,7 @@ def sandbox(people: cast.Cast) -> Sandbox:
 async def _own_hub(shared_valkey: Valkey, feed: Feed, settings: Any) -> AsyncIterator[None]:
     settings.REDIS_URL = shared_valkey.url
     yield
-    for hub, looking in list(consumers._hubs.values()):
-        await hub.close()
-        await stop([looking._task] if looking._task else [])
-    consumers._hubs.clear()
+    await process.close_all()
 
 
 def signed_in(user: User) -> SessionStore:
@@ -61,10 +59,14 @@ def signed_in(user: User) -> SessionStore:
 class Socket:
     """A websocket client of the real consumer, below the middleware that reads the cookie."""
 
-    def __init__(self, sandbox_id: uuid.UUID, user: User | None, session: SessionStore | None) -> None:
-        self._wire = WebsocketCommunicator(URLRouter(websocket_urlpatterns), f"/ws/live/{sandbox_id}/")
-        scope: dict[str, Any] = self._wire.scope  # type: ignore[assignment]
-        scope["user"], scope["session"] = user, session
+    def __init__(self, sandbox_id: uuid.UUID, session: SessionStore | None) -> None:
+        cookie = f"{settings.SESSION_COOKIE_NAME}={session.session_key}" if session else ""
+        self._wire = WebsocketCommunicator(
+            URLRouter(websocket_urlpatterns),
+            f"/ws/live/{sandbox_id}/",
+            headers=[(b"cookie", cookie.encode())],
+        )
+        self._heard: list[str] = []
 
     async def open(self) -> Socket:
         accepted, _ = await self._wire.connect()
@@ -75,10 +77,13 @@ class Socket:
         await self._wire.send_to(text_data=op if isinstance(op, str) else json.dumps(op))
 
     async def hear(self) -> Any:
-        message = await self._wire.receive_output(timeout=3)
-        if message["type"] == "websocket.close":
-            return message["code"]
-        return json.loads(message["text"])
+        """The next frame, or the code the socket is closed with."""
+        if not self._heard:
+            message = await self._wire.receive_output(timeout=3)
+            if message["type"] == "websocket.close":
+                return message["code"]
+            self._heard = message["text"].split("\n")
+        return json.loads(self._heard.pop(0))
 
     async def hear_until(self, lane: str) -> Any:
         while True:
@@ -100,7 +105,7 @@ class Socket:
 
 async def socket_of(user: User | None, sandbox_id: uuid.UUID) -> Socket:
     session = await sync_to_async(signed_in)(user) if user else None
-    return await Socket(sandbox_id, user, session).open()
+    return await Socket(sandbox_id, session).open()
 
 
 HELLO = {"op": "hello", "view": ["orders"], "resume": None}
@@ -176,14 +181,22 @@ async def test_one_that_talks_without_end_is_closed(people: cast.Cast, sandbox: 
     assert await socket.close_code() == 4400
 
 
+async def tell_again_and_again(sandbox_id: uuid.UUID) -> None:
+    """From the moment the first tab comes it takes a little until its events are listened for."""
+    while True:
+        await sync_to_async(announce)(sandbox_id, "verdict", lab="5.1", state="pass")
+        await asyncio.sleep(0.05)
+
+
 async def test_a_control_event_is_passed_on(people: cast.Cast, sandbox: Sandbox) -> None:
     socket = await socket_of(people.ada, sandbox.pk)
     await socket.say(HELLO)
     await socket.hear_until("hello")
 
-    await sync_to_async(announce)(sandbox.pk, "verdict", lab="5.1", state="pass")
-
+    telling = asyncio.create_task(tell_again_and_again(sandbox.pk))
     control = await socket.hear_until("control")
+    await stop([telling])
+
     assert (control["kind"], control["data"]) == ("verdict", {"lab": "5.1", "state": "pass"})
     await socket.close()
 
@@ -203,7 +216,7 @@ async def test_a_view_change_asks_again_whether_the_user_may_watch(
 
 async def test_signing_out_closes_the_socket_within_five_seconds(people: cast.Cast, sandbox: Sandbox) -> None:
     session = await sync_to_async(signed_in)(people.ada)
-    socket = await Socket(sandbox.pk, people.ada, session).open()
+    socket = await Socket(sandbox.pk, session).open()
     await socket.say(HELLO)
     await socket.hear_until("hello")
 
@@ -212,52 +225,91 @@ async def test_signing_out_closes_the_socket_within_five_seconds(people: cast.Ca
     assert await socket.close_code(within_s=5) == 4401
 
 
-@pytest.mark.django_db(transaction=True)
 def test_every_reason_to_end_is_found_in_one_look(people: cast.Cast, sandbox: Sandbox) -> None:
-    def holder(user: User, session_key: str, sandbox_id: uuid.UUID = sandbox.pk) -> sessions.Holder:
-        return sessions.Holder(session_key=session_key, user_id=user.pk, sandbox_id=sandbox_id)
+    def asker(user: User, sandbox_id: uuid.UUID = sandbox.pk) -> access.Asker:
+        return access.Asker(session_key=str(signed_in(user).session_key), sandbox_id=sandbox_id)
 
-    def key(user: User) -> str:
-        return str(signed_in(user).session_key)
-
-    fine, instructor = holder(people.ada, key(people.ada)), holder(people.grace, key(people.grace))
-    signed_out, stranger = holder(people.ada, "gone"), holder(people.edsger, key(people.edsger))
-    elsewhere = holder(people.ada, key(people.ada), uuid.uuid4())
-    borrowed = holder(people.ada, key(people.edsger))
-    old_password, shut = holder(people.barbara, key(people.barbara)), holder(people.root, key(people.root))
+    fine, instructor, admin = asker(people.ada), asker(people.grace), asker(people.root)
+    stranger, elsewhere = asker(people.edsger), asker(people.ada, uuid.uuid4())
+    signed_out = access.Asker(session_key="gone", sandbox_id=sandbox.pk)
+    ownerless = asker(people.root, Sandbox.objects.create(owner=None, state="warm").pk)
+    old_password, shut = asker(people.barbara), asker(people.edsger)
     people.barbara.set_password("another one entirely")
     people.barbara.save()
-    User.objects.filter(pk=people.root.pk).update(is_active=False)
-
-    everybody = [fine, instructor, signed_out, stranger, elsewhere, borrowed, old_password, shut]
-    assert sessions.ended_holders(everybody) == {
-        signed_out: 4401,
+    everybody = [fine, instructor, admin, stranger, elsewhere, signed_out, ownerless, old_password]
+    codes = {one: answer.code for one, answer in access.judge(everybody).items()}
+    assert codes == {
+        fine: 0,
+        instructor: 0,
+        admin: 0,
         stranger: 4403,
         elsewhere: 4404,
-        borrowed: 4401,
+        signed_out: 4401,
+        ownerless: 4403,
         old_password: 4401,
-        shut: 4401,
     }
+    User.objects.filter(pk=people.edsger.pk).update(is_active=False)
+    assert access.judge([shut])[shut].code == 4401
 
 
-@pytest.mark.django_db(transaction=True)
 def test_a_hundred_owners_cost_three_queries(
     people: cast.Cast, sandbox: Sandbox, django_assert_num_queries: Any
 ) -> None:
     keys = [str(signed_in(people.ada).session_key) for _ in range(100)]
-    holders = [sessions.Holder(session_key=k, user_id=people.ada.pk, sandbox_id=sandbox.pk) for k in keys]
+    askers = [access.Asker(session_key=key, sandbox_id=sandbox.pk) for key in keys]
     with django_assert_num_queries(3):
-        assert sessions.ended_holders(holders) == {}
+        assert {answer.code for answer in access.judge(askers).values()} == {0}
+
+
+async def test_a_hundred_that_come_at_once_are_admitted_in_two_looks(
+    people: cast.Cast, sandbox: Sandbox
+) -> None:
+    def asker() -> access.Asker:
+        return access.Asker(session_key=str(signed_in(people.ada).session_key), sandbox_id=sandbox.pk)
+
+    askers = [await sync_to_async(asker)() for _ in range(100)]
+    asked: list[int] = []
+    sessions = process.of_this_process().sessions
+    look = sessions._judged
+
+    async def counted(some: Any) -> Any:
+        asked.append(len(some))
+        return await look(some)
+
+    sessions._judged = counted  # type: ignore[assignment, method-assign]
+    answers = await asyncio.gather(*(sessions.admit(one) for one in askers))
+
+    assert {answer.code for answer in answers} == {0}
+    assert sum(asked) == 100
+    assert len(asked) <= 2
+
+
+async def test_one_person_has_so_many_tabs_and_no_more(
+    people: cast.Cast, sandbox: Sandbox, settings: Any
+) -> None:
+    settings.LIVE_TABS_PER_USER = 2
+    session = await sync_to_async(signed_in)(people.ada)
+    tabs = [await Socket(sandbox.pk, session).open() for _ in range(3)]
+    assert await tabs[2].close_code() == 4429
+
+    await tabs[0].close()
+
+    again = await Socket(sandbox.pk, session).open()
+    await again.say(HELLO)
+    assert (await again.hear())["lane"] == "hello"
+    for tab in (tabs[1], again):
+        await tab.close()
 
 
 async def test_a_viewer_that_leaves_is_forgotten(people: cast.Cast, sandbox: Sandbox) -> None:
     socket = await socket_of(people.ada, sandbox.pk)
     await socket.say(HELLO)
     await socket.hear_until("hello")
-    hub, looking = consumers.of_this_process()
-    assert len(hub.viewers) == 1
+    here = process.of_this_process()
+    assert len(here.hub.viewers) == 1
 
     await socket.close()
 
-    assert hub.viewers == []
-    assert looking._open == {}
+    assert here.hub.viewers == []
+    assert here.sessions._open == {}
+    assert not here.sessions._counts

@@ -1,0 +1,88 @@
+"""One browser tab that watches one sandbox, however it is reached: by websocket or by an event stream."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from live import ops
+from live.access import Asker
+from live.hub import Hub
+from live.sessions import TOO_MANY, Sessions
+from live.viewer import Viewer
+
+BAD_FRAME = 4400
+_OPS_PER_S = 20
+_OPS_BURST = 60
+
+
+class Tab:
+    """`open` it, let it `take` what the browser says, write what its viewer has, and `leave`."""
+
+    def __init__(
+        self, asker: Asker, hub: Hub, sessions: Sessions, on_close: Callable[[], object] | None = None
+    ) -> None:
+        self.viewer = Viewer(on_close=on_close)
+        self._asker, self._hub, self._sessions = asker, hub, sessions
+        self._user_id = 0
+        self._is_open = self._has_said_hello = False
+        self._budget, self._budget_at = float(_OPS_BURST), time.monotonic()
+
+    async def open(self) -> int:
+        """0 when the tab may watch, else the code to close it with."""
+        answer = await self._sessions.admit(self._asker)
+        if answer.code:
+            return answer.code
+        self._user_id = answer.user_id
+        self._is_open = self._sessions.add(self._asker, self._user_id, self.viewer.close)
+        return 0 if self._is_open else TOO_MANY
+
+    def leave(self) -> None:
+        if self._is_open:
+            self._is_open = False
+            self._hub.detach(self._asker.sandbox_id.hex, self.viewer)
+            self._sessions.remove(self._asker, self._user_id, self.viewer.close)
+
+    async def take(self, text: str) -> None:
+        """What the browser says; one that says what a page of ours does not is closed."""
+        if not self._is_open:
+            return
+        try:
+            op = ops.parse(text)
+            self._spend()
+            await self._do(op)
+        except ops.BadOp:
+            self.viewer.close(BAD_FRAME)
+
+    def _spend(self) -> None:
+        """A browser acknowledges once a second; one that talks much more is not ours."""
+        now = time.monotonic()
+        self._budget = min(_OPS_BURST, self._budget + (now - self._budget_at) * _OPS_PER_S) - 1
+        self._budget_at = now
+        if self._budget < 0:
+            raise ops.BadOp("too often")
+
+    async def _do(self, op: ops.Op) -> None:
+        if self._has_said_hello == isinstance(op, ops.Hello):
+            raise ops.BadOp("hello comes first, and once")
+        hex_id = self._asker.sandbox_id.hex
+        match op:
+            case ops.Hello(topics, resume):
+                self._has_said_hello = True
+                self.viewer.topics = topics
+                self._hub.attach(hex_id, self.viewer, resume)
+            case ops.View(topics):
+                await self._view(topics)
+            case ops.Ack(seq):
+                self.viewer.acknowledge(seq)
+            case ops.Pause():
+                self.viewer.is_paused = True
+            case ops.Resume(place):
+                self._hub.attach(hex_id, self.viewer, place, greet=False)
+
+    async def _view(self, topics: frozenset[str]) -> None:
+        answer = await self._sessions.admit(self._asker)
+        if answer.code:
+            self.viewer.close(answer.code)
+        elif self._is_open:
+            self._hub.view(self._asker.sandbox_id.hex, self.viewer, topics)
