@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import QuerySet
 
 # Values that no real parameter has; where they come out in the SQL's parameters, the caller's are put in.
@@ -43,30 +44,31 @@ class Prepared:
 
     def raw(self, *values: str | int) -> list[Row]:
         """The rows as the database gives them; hashable."""
-        made = self._of_this_database()
+        database = connections[DEFAULT_DB_ALIAS]
+        made = self._of(database)
         params = list(made.params)
         for place, number in made.slots:
             params[place] = values[number]
-        with connection.cursor() as cursor:
+        with database.cursor() as cursor:
             cursor.execute(made.sql, params)
             return [tuple(row) for row in cursor.fetchall()]
 
     def convert(self, rows: Iterable[Row]) -> list[Sequence[Any]]:
         """Raw rows with their values as the models' fields give them."""
-        return list(self._of_this_database().convert(rows))
+        return list(self._of(connections[DEFAULT_DB_ALIAS]).convert(rows))
 
     def rows(self, *values: str | int) -> list[Sequence[Any]]:
         return self.convert(self.raw(*values))
 
-    def _of_this_database(self) -> _Made:
-        made = self._made.get(connection.vendor)
+    def _of(self, database: BaseDatabaseWrapper) -> _Made:
+        made = self._made.get(database.vendor)
         if made is None:
-            made = self._made[connection.vendor] = self._make()
+            made = self._made[database.vendor] = self._make(database)
         return made
 
-    def _make(self) -> _Made:
+    def _make(self, database: BaseDatabaseWrapper) -> _Made:
         marks = [_NO_TEXT.format(n) if kind is str else _NO_NUMBER - n for n, kind in enumerate(self._kinds)]
-        compiler = self._query(*marks).query.get_compiler(connection=connection)
+        compiler = self._query(*marks).query.get_compiler(connection=database)
         sql, params = compiler.as_sql()
         slots = tuple((place, marks.index(value)) for place, value in enumerate(params) if value in marks)
         converters = compiler.get_converters([column for column, *_ in compiler.select[: compiler.col_count]])
