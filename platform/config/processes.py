@@ -58,7 +58,8 @@ def host() -> Program:
 
 def web() -> Program:
     """HTTP and websockets. No compression: on loopback it costs more than it saves."""
-    options = ["--host", settings.BIND, "--port", str(settings.PORT), "--ws", "websockets-sansio"]
+    options = ["--host", settings.BIND, "--port", str(settings.PORT)]
+    options += ["--http", "config.patience:Http", "--ws", "config.patience:Websocket"]
     options += ["--ws-per-message-deflate", "false", "--no-server-header", "--no-access-log"]
     options += ["--ws-max-size", "65536", "--timeout-graceful-shutdown", "3", "--lifespan", "off"]
     return _python("web", "-m", "uvicorn", "config.asgi:application", *options, ready=_site_answers)

@@ -77,6 +77,13 @@ def parse(text: str) -> Op:
     raise BadOp("not an operation")
 
 
+def hello(topics: list[str], epoch: str, seq: str) -> Hello:
+    """The same from an address; an empty epoch asks for a snapshot. Raises BadOp."""
+    if epoch and not (seq.isascii() and seq.isdecimal()):
+        raise BadOp("a sequence is a whole number")
+    return Hello(_topics(topics), Place(epoch, int(seq)) if epoch else None)
+
+
 def _topics(value: Any) -> frozenset[str]:
     is_list = isinstance(value, list) and len(value) <= MOST_TOPICS
     if not is_list or not all(isinstance(name, str) and 0 < len(name) <= _TOPIC_CHARACTERS for name in value):

@@ -33,9 +33,19 @@ class Tab:
         answer = await self._sessions.admit(self._asker)
         if answer.code:
             return answer.code
-        self._user_id = answer.user_id
-        self._is_open = self._sessions.add(self._asker, self._user_id, self.viewer.close)
-        return 0 if self._is_open else TOO_MANY
+        return 0 if self.enter(answer.user_id) else TOO_MANY
+
+    def enter(self, user_id: int) -> bool:
+        """As a user who has just been admitted; False when they have too many tabs."""
+        self._user_id = user_id
+        self._is_open = self._sessions.add(self._asker, user_id, self.viewer.close)
+        return self._is_open
+
+    def begin(self, hello: ops.Hello) -> None:
+        """What the browser wants to see, and from where on."""
+        self._has_said_hello = True
+        self.viewer.topics = hello.topics
+        self._hub.attach(self._asker.sandbox_id.hex, self.viewer, hello.resume)
 
     def leave(self) -> None:
         if self._is_open:
@@ -67,10 +77,8 @@ class Tab:
             raise ops.BadOp("hello comes first, and once")
         hex_id = self._asker.sandbox_id.hex
         match op:
-            case ops.Hello(topics, resume):
-                self._has_said_hello = True
-                self.viewer.topics = topics
-                self._hub.attach(hex_id, self.viewer, resume)
+            case ops.Hello():
+                self.begin(op)
             case ops.View(topics):
                 await self._view(topics)
             case ops.Ack(seq):

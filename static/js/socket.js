@@ -1,12 +1,17 @@
 /**
  * The live connection. `Session` is the pure half: which frames are new, which are repeats, where a gap is,
- * how long to wait before the next try. `connect` is the thin half that owns the WebSocket and the timers.
+ * how long to wait before the next try. `connect` is the thin half that owns the way in use and the timers;
+ * which way that is says ladder.js, how each works ways.js.
  */
 import { decode } from "./frames.js";
+import { Ladder, SETTLED } from "./ladder.js";
+import { waysTo } from "./ways.js";
 
-/** After this long without a frame (the server pings every 15 s) the picture is not live any more, ms. */
-export const STALE_AFTER = 20_000;
-const ACK_EVERY = 1_000;
+const BEAT_EVERY = 1_000;
+/** A way by which not even the hello has come is none. */
+const FIRST_WITHIN = 6_000;
+/** A stream whose words come so much later than its quickest did is being held back, ms. */
+const HELD = 4_000;
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 8_000;
 const HIDDEN_AFTER = 10_000;
@@ -94,60 +99,96 @@ export class Session {
 
 /**
  * @typedef {{state: "connecting"|"live"|"stale"|"waiting"|"over", since: number, attempt: number,
- *   sentence: string}} Link
+ *   sentence: string, ladder: import("./ladder.js").Ladder}} Link
  * `since` is the browser's clock (ms) when the last frame came.
  */
 
 /**
- * Keep one websocket alive and hand its frames on, in order and without repeats.
+ * Keep one connection alive and hand its frames on, in order and without repeats.
  * @param {{url: string, view: () => string[], onFrame: (frame: import("./frames.js").Frame) => void,
- *   onLink: (link: Link) => void, Socket?: typeof WebSocket, now?: () => number, chance?: () => number}} wiring
+ *   onLink: (link: Link) => void, ways?: ReturnType<typeof waysTo>, now?: () => number, chance?: () => number}} wiring
  */
-export function connect({
-  url, view, onFrame, onLink, Socket = WebSocket, now = Date.now, chance = Math.random,
-}) {
+export function connect({ url, view, onFrame, onLink, ways = waysTo(url), now = Date.now, chance = Math.random }) {
   const session = new Session();
-  let socket = null;
+  const ladder = new Ladder();
+  let line = null;
   let attempt = 0;
   let heard = now();
-  let acked = 0;
+  let opened = 0;
+  let first = null;
+  let quickest = Infinity;
+  let acked = { seq: 0, at: 0 };
   let over = false;
   let retry = 0;
+  let wasCut = false;
+  let paused = false;
 
-  const send = (message) => {
-    if (socket?.readyState === 1) socket.send(JSON.stringify(message));
-  };
-  const report = (state, sentence = "") => onLink({ state, since: heard, attempt, sentence });
+  const say = (op) => line?.say(op);
+  const report = (state, sentence = "") => onLink({ state, since: heard, attempt, sentence, ladder });
+  const hello = () => ({ view: view(), resume: session.resume });
 
   function open() {
-    socket = new Socket(url);
     session.reopen();
-    const mine = socket;
-    mine.onopen = () => send({ op: "hello", view: view(), resume: session.resume });
-    mine.onmessage = ({ data }) => mine === socket && data.split("\n").forEach(receive);
-    mine.onclose = ({ code }) => mine === socket && closed(code);
+    opened = now();
+    first = null;
+    quickest = Infinity;
+    line = ways[ladder.way].open(hello, { text: (text) => text.split("\n").forEach(receive), closed });
     report(attempt ? "waiting" : "connecting");
   }
 
-  function receive(data) {
-    const frame = decode(data);
-    if (!frame) return;
+  function receive(text) {
+    const frame = decode(text);
+    if (!frame || !line) return;
     heard = now();
-    if (frame.lane === "ping") send({ op: "ack", seq: session.seq });
+    if (first === null) begin();
+    if (frame.lane === "ping") measure(frame);
+    if (frame.lane === "control" && frame.kind === "missed") return ask();
     const verdict = session.take(frame);
-    if (verdict === "resume") send({ op: "resume", epoch: session.epoch, seq: session.seq });
+    if (verdict === "resume") say({ op: "resume", epoch: session.epoch, seq: session.seq });
     if (verdict === "apply") onFrame(frame);
     if (frame.lane === "snap" || verdict === "apply" || frame.lane === "hello") attempt = 0;
-    report("live");
+    if (line) report("live");
+  }
+
+  function begin() {
+    first = now();
+    ladder.began();
+    ladder.facts[ladder.way].trip = first - opened;
+    if (wasCut) ask();
+    wasCut = false;
+    if (paused) say({ op: "pause" });
+  }
+
+  /** Control events may have been lost, which no sequence shows: everything they are about is asked for again. */
+  function ask() {
+    for (const kind of ["sandbox", "verdict"]) onFrame({ lane: "control", kind, data: {} });
+  }
+
+  function measure({ t }) {
+    acknowledge(session.seq);
+    const late = now() - t;
+    quickest = Math.min(quickest, late);
+    if (ladder.way !== "stream" || late - quickest < HELD) return;
+    ladder.heldBack(now());
+    restart();
   }
 
   function closed(code) {
-    socket = null;
+    line = null;
+    wasCut = true;
+    ladder.failed(first === null ? 0 : now() - first, now());
     const reason = finalReason(code);
     if (reason || over) return finish(reason ?? "");
     attempt += 1;
     report("waiting");
     retry = setTimeout(open, waitBefore(attempt, chance()));
+  }
+
+  function restart() {
+    line?.close();
+    line = null;
+    clearTimeout(retry);
+    open();
   }
 
   function finish(sentence) {
@@ -156,33 +197,48 @@ export function connect({
     report("over", sentence);
   }
 
-  function ack() {
-    if (session.seq === acked) return;
-    acked = session.seq;
-    send({ op: "ack", seq: acked });
+  function acknowledge(seq) {
+    acked = { seq, at: now() };
+    say({ op: "ack", seq });
   }
 
-  /** A socket can be dead without saying so: silence is the sign. */
+  /** A line can be dead without saying so: silence is the sign. */
   function watchSilence() {
-    if (!socket || now() - heard < STALE_AFTER) return;
-    const dead = socket;
+    if (paused && ladder.way === "poll") return;
+    const patience = first !== null ? ways[ladder.way].patience : FIRST_WITHIN;
+    if (!line || now() - Math.max(heard, opened) < patience) return;
+    const dead = line;
     report("stale");
-    closed(4000);
+    closed(0);
     dead.close();
   }
 
-  const beat = setInterval(() => { ack(); watchSilence(); }, ACK_EVERY);
+  const beat = setInterval(() => {
+    if (session.seq !== acked.seq && now() - acked.at >= ways[ladder.way].ackEvery) acknowledge(session.seq);
+    if (line && first !== null && now() - first >= SETTLED) ladder.settled();
+    if (ladder.retry(now())) restart();
+    watchSilence();
+  }, BEAT_EVERY);
   open();
   return {
     /** Tell the server which topics are looked at now. */
-    setView: () => send({ op: "view", topics: view() }),
-    pause: () => send({ op: "pause" }),
-    resume: () => send({ op: "resume", epoch: session.epoch, seq: session.seq }),
+    setView: () => say({ op: "view", topics: view() }),
+    pause() {
+      paused = true;
+      say({ op: "pause" });
+    },
+    resume() {
+      paused = false;
+      say({ op: "resume", epoch: session.epoch, seq: session.seq });
+    },
+    /** Try the websocket again, where another way is in use. */
+    retry: () => ladder.retryNow(),
     close() {
       over = true;
       clearInterval(beat);
       clearTimeout(retry);
-      socket?.close();
+      line?.close();
+      line = null;
     },
   };
 }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
-import { STALE_AFTER, Session, connect, finalReason, pauseWhenHidden, waitBefore }
+import { Session, connect, finalReason, pauseWhenHidden, waitBefore }
   from "../../static/js/socket.js";
+import { waysTo } from "../../static/js/ways.js";
 
 const state = (s, e = "1") => ({ lane: "state", e, s, t: s, set: [] });
 const snap = (s, e = "1") => (
@@ -72,7 +73,7 @@ function linked(t) {
   ScriptedSocket.opened = [];
   const seen = { frames: [], links: [] };
   const link = connect({
-    url: "/ws/live/x/", view: () => ["orders"], Socket: ScriptedSocket, chance: () => 1,
+    url: "/ws/live/x/", view: () => ["orders"], ways: waysTo("/ws/live/x/", { Socket: ScriptedSocket }), chance: () => 1,
     onFrame: (frame) => seen.frames.push(frame), onLink: (state) => seen.links.push(state),
   });
   t.after(() => link.close());
@@ -93,16 +94,38 @@ test("a connection that is cut comes back and goes on where it was", (t) => {
   assert.deepEqual(last().sent, [{ op: "hello", view: ["orders"], resume: { epoch: "1", seq: 5 } }]);
   last().say({ lane: "hello", e: "1", s: 5, t: 0, limits: {}, resumed: true });
   last().say(state(6));
-  assert.deepEqual(frames.map((frame) => frame.s), [4, 5, 6]);
+  assert.deepEqual(frames.filter(({ lane }) => lane !== "control").map((frame) => frame.s), [4, 5, 6]);
   assert.equal(links.at(-1).state, "live");
   assert.equal(links.at(-1).attempt, 0);
+});
+
+test("after a cut everything that no sequence counts is asked for again, and only then", (t) => {
+  const { last, frames } = linked(t);
+  const asked = () => frames.filter(({ lane }) => lane === "control").map(({ kind }) => kind);
+  last().accept();
+  last().say(snap(4));
+  assert.deepEqual(asked(), []);
+  last().cut(1006);
+  mock.timers.tick(500);
+  last().accept();
+  last().say({ lane: "hello", e: "1", s: 4, t: 0, limits: {}, resumed: true });
+  assert.deepEqual(asked(), ["sandbox", "verdict"]);
+  last().say({ lane: "control", t: 0, kind: "missed", data: {} });
+  assert.deepEqual(asked(), ["sandbox", "verdict", "sandbox", "verdict"]);
+});
+
+test("frames that came together are the lines of one message", (t) => {
+  const { last, frames } = linked(t);
+  last().accept();
+  last().onmessage({ data: [snap(4), state(5), state(6)].map((frame) => JSON.stringify(frame)).join("\n") });
+  assert.deepEqual(frames.map((frame) => frame.s), [4, 5, 6]);
 });
 
 test("twenty seconds of silence are not live any more and start another connection", (t) => {
   const { last, opened, links } = linked(t);
   last().accept();
   last().say(snap(4));
-  mock.timers.tick(STALE_AFTER + 500);
+  mock.timers.tick(20_500);
   assert.ok(links.some((link) => link.state === "stale"));
   mock.timers.tick(1_000);
   assert.equal(opened.length, 2);

@@ -252,9 +252,27 @@ CONSOLE = (
     ),
 )
 
+# Over plain HTTP, where websockets are not let through: the same people as on the socket.
+_WATCHERS = dict.fromkeys(PEOPLE, 403) | {"ada": 200, "grace": 200, "root": 200, "nobody": 401}
+
+LIVE = (
+    *(
+        Row(route=f"live/<uuid:sandbox_id>/{way}/", path=f"/live/{SANDBOX}/{way}/", expect=_WATCHERS)
+        for way in ("events", "poll")
+    ),
+    Row(
+        route="live/<uuid:sandbox_id>/ops/",
+        method="POST",
+        path=f"/live/{SANDBOX}/ops/",
+        body='{"stream": "made-up", "op": {"op": "ack", "seq": 1}}',
+        headers=_JSON,
+        expect={who: 202 if status == 200 else status for who, status in _WATCHERS.items()},
+    ),
+)
+
 OPERATION = (Row(route="healthz/", path="/healthz/", expect=all_get(200)),)
 
-ROWS: tuple[Row, ...] = (*ACCOUNTS, *SANDBOX_PAGES, *LESSONS, *CONSOLE, *OPERATION)
+ROWS: tuple[Row, ...] = (*ACCOUNTS, *SANDBOX_PAGES, *LESSONS, *CONSOLE, *LIVE, *OPERATION)
 
 # 4401 not signed in, 4403 not yours. Those who teach her may watch her cluster; only Ada runs programs in it.
 SOCKETS: tuple[Socket, ...] = (

@@ -15,6 +15,7 @@ import { keepReading, sendPlace } from "../reading.js";
 import { bornTopics } from "../rows.js";
 import { createSheet } from "../sheet.js";
 import { connect, pauseWhenHidden } from "../socket.js";
+import { createBadge } from "../transport.js";
 
 const ALIVE = new Set(["ready", "degraded"]);
 const NUMBERS_EVERY = 100;
@@ -106,8 +107,11 @@ async function control({ kind, data }) {
   if (kind === "files" || kind === "attempt") (await tools)?.workspace.changed(data);
 }
 
+const badge = createBadge($("#via"), $("#via-why"), () => socket?.retry());
+
 function linked(next) {
   link = next;
+  badge(next);
 }
 
 const labWith = (name, value) => [...document.querySelectorAll("section.lab")]

@@ -1,0 +1,92 @@
+"""Frames for tabs without a websocket, on the web process's loop: an event stream, and one answer to a poll."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+
+from redis.exceptions import RedisError
+
+from live import frames, ops
+from live.access import Asker
+from live.ops import Place
+from live.picture import now_ms
+from live.process import of_this_process
+from live.sessions import TOO_MANY
+from live.viewer import Viewer
+
+# So often a stream says something, also to show that nothing on the way holds it back.
+BEAT_S = 3.0
+# A poll is answered with what there is by then; a first one has to wait for the sampler.
+PATIENCE_S = 1.5
+
+
+async def events(asker: Asker, user_id: int, hello: ops.Hello) -> AsyncIterator[bytes]:
+    """Server-sent events: the stream's name, then frames (a data line each), at last the code to close with."""
+    here = of_this_process()
+    tab, name = here.tab(asker), secrets.token_urlsafe(16)
+    if not tab.enter(user_id):
+        yield _event("close", str(TOO_MANY))
+        return
+    here.streams[name] = tab
+    try:
+        tab.begin(hello)
+        yield _event("stream", name)
+        async for event in _events(tab.viewer):
+            yield event
+    finally:
+        del here.streams[name]
+        tab.leave()
+
+
+async def _events(viewer: Viewer) -> AsyncIterator[bytes]:
+    loop = asyncio.get_running_loop()
+    beat_at = loop.time() + BEAT_S
+    while not viewer.close_code:
+        try:
+            async with asyncio.timeout_at(beat_at):
+                text = await viewer.next()
+        except TimeoutError:
+            text, beat_at = _ping(), loop.time() + BEAT_S
+        if text is not None:
+            yield _data(text, viewer.place)
+    yield _event("close", str(viewer.close_code))
+
+
+async def once(hex_id: str, hello: ops.Hello, *, told: int) -> AsyncIterator[bytes]:
+    """What a tab has missed, and the control events after `told`; at last the server's time."""
+    hub, viewer = of_this_process().hub, Viewer(hello.topics)
+    hub.attach(hex_id, viewer, hello.resume)
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                while viewer.place is None:
+                    yield f"{await viewer.next()}\n".encode()
+        for frame in hub.missed_since(hex_id, told):
+            yield frames.encode(frame) + b"\n"
+        yield _ping().encode()
+    finally:
+        hub.detach(hex_id, viewer)
+
+
+async def passing_on(name: str, text: str) -> AsyncIterator[bytes]:
+    """Nothing to say; a Redis that is away loses the operation, as a socket that is cut does."""
+    with contextlib.suppress(RedisError):
+        await of_this_process().hub.pass_on(name, text)
+    yield b""
+
+
+def _ping() -> str:
+    return frames.encode(frames.Ping(t=now_ms(), heard=0)).decode()
+
+
+def _event(kind: str, data: str) -> bytes:
+    return f"event: {kind}\ndata: {data}\n\n".encode()
+
+
+def _data(text: str, place: Place | None) -> bytes:
+    """Frames as they are: no frame has a line break in it. The id is where the tab stands after them."""
+    mark = f"id: {place.epoch}:{place.seq}\n" if place else ""
+    return f"{mark}data: {text.replace(chr(10), chr(10) + 'data: ')}\n\n".encode()

@@ -1,0 +1,131 @@
+"""Things between a browser and the site, each named for how it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+
+Pipe = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+_BLOCK = 65536
+
+
+class CuttingProxy:
+    """Cuts websockets a moment after they were opened, and lets everything else through.
+
+    cut_s: how long a websocket lives; is_cutting: whether it does so now; seen: what was asked, oldest first.
+    """
+
+    def __init__(self, port: int, *, cut_s: float = 0.2) -> None:
+        self.cut_s = cut_s
+        self.is_cutting = True
+        self.seen: list[str] = []
+        self._target = port
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, one request: the site is asked to close after it."""
+        with contextlib.closing(writer), contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            head = await reader.readuntil(b"\r\n\r\n")
+            up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._target)
+            with contextlib.closing(up_writer):
+                back = self._pass_on(head, up_writer)
+                forth = asyncio.create_task(_quietly(pipe(reader, up_writer)))
+                try:
+                    await back(up_reader, writer)
+                finally:
+                    forth.cancel()
+
+    def _pass_on(self, head: bytes, writer: asyncio.StreamWriter) -> Pipe:
+        """Ask the site; what to do with its answer."""
+        line, _, rest = head.partition(b"\r\n")
+        self.seen.append(line.decode("latin-1").rpartition(" ")[0])
+        if b"upgrade: websocket" in rest.lower():
+            writer.write(head)
+            return self.websocket
+        lines = [one for one in rest.split(b"\r\n") if not one.lower().startswith(b"connection:")]
+        writer.write(b"\r\n".join([line, b"Connection: close", *lines]))
+        return self.stream if b"/events/" in line else pipe
+
+    async def websocket(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """What the site says on a websocket."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.cut_s if self.is_cutting else None):
+                await pipe(reader, writer)
+
+    async def stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """What the site says on an event stream."""
+        await pipe(reader, writer)
+
+
+class HoldingProxy(CuttingProxy):
+    """Cuts websockets, and holds event streams back until they have ended, as one does that scans answers."""
+
+    async def stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held = bytearray()
+        while data := await reader.read(_BLOCK):
+            held += data
+        writer.write(held)
+        await writer.drain()
+
+
+class LumpingProxy(CuttingProxy):
+    """Cuts websockets, and passes event streams on in lumps of `hold_s` seconds."""
+
+    hold_s = 6.0
+
+    async def stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(2):  # head and first words at once: it looks as if it worked
+            writer.write(await reader.read(_BLOCK))
+        lump = bytearray()
+
+        async def collect() -> None:
+            while data := await reader.read(_BLOCK):
+                lump.extend(data)
+
+        collecting = asyncio.create_task(collect())
+        try:
+            while not collecting.done():
+                await asyncio.sleep(self.hold_s)
+                writer.write(bytes(lump))
+                lump.clear()
+                await writer.drain()
+        finally:
+            collecting.cancel()
+
+
+async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(_BLOCK):
+        writer.write(data)
+        await writer.drain()
+
+
+async def _quietly(run: Awaitable[None]) -> None:
+    with contextlib.suppress(OSError):
+        await run
+
+
+@contextlib.contextmanager
+def running(proxy: CuttingProxy) -> Iterator[str]:
+    """The address of a proxy that runs in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    server = loop.run_until_complete(asyncio.start_server(proxy.serve, "127.0.0.1", 0))
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        asyncio.run_coroutine_threadsafe(_end(server), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _end(server: asyncio.Server) -> None:
+    server.close()
+    mine = asyncio.current_task()
+    left = [task for task in asyncio.all_tasks() if task is not mine]
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    await asyncio.sleep(0.05)  # transports close in the turn after

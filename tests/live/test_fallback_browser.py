@@ -1,0 +1,101 @@
+"""A real browser behind things that do not let websockets through: the board is live all the same, and says so."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.bench.stage import Stage, Watched
+from tests.bench.traffic import Traffic, make_topic
+from tests.browser.people import sign_in
+from tests.browser.site import CHROMIUM
+from tests.live.proxies import CuttingProxy, HoldingProxy, LumpingProxy, running
+
+pytestmark = [pytest.mark.browser, pytest.mark.kafka, pytest.mark.slow]
+
+TOPIC = "behind-a-proxy"
+LESSON = "/lessons/first-producer/"
+
+
+@pytest.fixture(scope="module")
+def watched() -> Iterator[Watched]:
+    with Stage() as stage:
+        make_topic(stage.watched.endpoint, TOPIC)
+        yield stage.watched
+
+
+def port_of(watched: Watched) -> int:
+    return int(watched.student.address.rpartition(":")[2])
+
+
+@contextlib.contextmanager
+def page_at(address: str) -> Iterator[Page]:
+    """The lesson, through the proxy, with the board on our topic."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_context(base_url=address, viewport={"width": 1280, "height": 900}).new_page()
+        sign_in(page, "ada")
+        page.goto(LESSON)
+        page.locator(f"#topic option[value={TOPIC}]").wait_for(state="attached", timeout=30_000)
+        page.locator("#topic").select_option(TOPIC)
+        try:
+            yield page
+        finally:
+            browser.close()
+
+
+def held(page: Page) -> int:
+    """How many records the board says the topic holds."""
+    words = page.locator("#topic-fact").inner_text().replace(",", "").split()
+    return int(words[words.index("records") - 1]) if "records" in words else 0
+
+
+def until_more(page: Page, than: int, within_s: float = 8.0) -> int:
+    for _ in range(int(within_s * 10)):
+        if held(page) > than:
+            return held(page)
+        page.wait_for_timeout(100)
+    raise AssertionError(f"the board stands at {held(page)} records")
+
+
+def test_behind_a_proxy_that_cuts_websockets_the_board_is_told_by_event_stream(watched: Watched) -> None:
+    with running(CuttingProxy(port_of(watched))) as address, page_at(address) as page:
+        expect(page.locator("#via")).to_have_text("by event stream", timeout=20_000)
+        with Traffic(watched.endpoint, TOPIC):
+            first = until_more(page, held(page))
+            until_more(page, first, within_s=2)
+
+        page.locator("#via").click()
+        said = page.locator("#via-why")
+        expect(said).to_contain_text("Your network blocks websockets")
+        expect(said).to_contain_text("three times, by something between us")
+        expect(page.locator("#when .is-live")).to_have_text("live")
+
+
+def test_when_the_proxy_lets_websockets_through_again_a_press_brings_them_back(watched: Watched) -> None:
+    proxy = CuttingProxy(port_of(watched))
+    with running(proxy) as address, page_at(address) as page:
+        expect(page.locator("#via")).to_be_visible(timeout=20_000)
+        proxy.is_cutting = False
+
+        page.locator("#via").click()
+        page.get_by_role("button", name="Try the websocket again").click()
+
+        expect(page.locator("#via")).to_be_hidden(timeout=15_000)
+        with Traffic(watched.endpoint, TOPIC):
+            until_more(page, held(page), within_s=2)
+
+
+@pytest.mark.parametrize("proxy", [HoldingProxy, LumpingProxy])
+def test_behind_a_proxy_that_holds_streams_back_too_the_board_asks_again_and_again(
+    watched: Watched, proxy: type[CuttingProxy]
+) -> None:
+    with running(proxy(port_of(watched))) as address, page_at(address) as page:
+        expect(page.locator("#via")).to_have_text("by polling, every 2 s", timeout=60_000)
+        with Traffic(watched.endpoint, TOPIC) as traffic:
+            until_more(page, held(page))
+        page.wait_for_timeout(4_500)
+        assert held(page) >= len(traffic.acked), "no record is missing, only later"
