@@ -8,8 +8,8 @@ urlpatterns = [
     path("accounts/", include("accounts.urls")),
     path("sandbox/", include("sandboxes.urls")),
     path("console/", include("sandboxes.console.urls")),
-    path("class/", include("classroom.urls")),
     path("live/", include("live.urls")),
+    path("class/", include("classroom.urls")),
     path("healthz/", health, name="health"),
     path("", include("lessons.urls")),
 ]
