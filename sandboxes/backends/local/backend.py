@@ -70,7 +70,8 @@ class LocalBackend:
     def prove(self, sandbox_id: str) -> None:
         from sandboxes import proof
 
-        proof.prove(self._endpoint(sandbox_id))
+        endpoint = self._endpoint(sandbox_id)
+        proof.prove(endpoint, lambda topic: handshake.first_records(endpoint, topic))
 
     def in_use(self, sandbox_id: str) -> str:
         from sandboxes import proof

@@ -1,7 +1,7 @@
 """Ask a broker who it is, in Kafka's own protocol: the proof that it is up and is the right one.
 
-Three requests on the platform's listener: SaslHandshake, SaslAuthenticate, Metadata. Small enough to be
-written out; a client library would be a thread and 20 MB for one question.
+Four requests on the platform's listener: SaslHandshake, SaslAuthenticate, then Metadata or Fetch. Small
+enough to be written out; a client library would be a thread and 20 MB for one question.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import struct
 from sandboxes.backends.base import KafkaEndpoint
 from sandboxes.backends.local.kafka import PLATFORM_USER
 
-_SASL_HANDSHAKE, _SASL_AUTHENTICATE, _METADATA = 17, 36, 3
+_SASL_HANDSHAKE, _SASL_AUTHENTICATE, _METADATA, _FETCH = 17, 36, 3, 1
 _MAX_ANSWER = 1 << 20
+_FETCH_BYTES, _FETCH_WAIT_MS = 1 << 16, 1000
 
 
 class NoAnswer(Exception):
@@ -23,11 +24,51 @@ class NoAnswer(Exception):
 
 async def cluster_id(address: str, port: int, *, password: str, timeout_s: float) -> str:
     """The cluster id the broker at this address tells after a sign-in; raises NoAnswer."""
+    no_topics = struct.pack(">i?", 0, False)
+    said = await _converse((address, port), password, timeout_s, (_METADATA, 4, no_topics))
+    try:
+        return _cluster_id_in(said)
+    except (struct.error, UnicodeDecodeError) as error:
+        raise NoAnswer(str(error)) from error
+
+
+def answers(endpoint: KafkaEndpoint, *, timeout_s: float = 0.5) -> bool:
+    """Whether the first broker of an endpoint answers as the cluster that it should be."""
+    address, port = _first_broker(endpoint)
+    asking = cluster_id(address, port, password=endpoint.password, timeout_s=timeout_s)
+    try:
+        return asyncio.run(asking) == endpoint.cluster_id
+    except NoAnswer:
+        return False
+
+
+def first_records(endpoint: KafkaEndpoint, topic: str, *, timeout_s: float = 5.0) -> bytes:
+    """What a Fetch of a topic's first partition brings, from its beginning; empty when there is no answer."""
+    limits = struct.pack(">iiiib", -1, _FETCH_WAIT_MS, 1, _FETCH_BYTES, 0)
+    place = struct.pack(">iiqi", 1, 0, 0, _FETCH_BYTES)
+    wanted = limits + struct.pack(">i", 1) + _string(topic) + place
+    try:
+        asking = _converse(_first_broker(endpoint), endpoint.password, timeout_s, (_FETCH, 4, wanted))
+        return asyncio.run(asking)
+    except NoAnswer:
+        return b""
+
+
+def _first_broker(endpoint: KafkaEndpoint) -> tuple[str, int]:
+    address, _, port = endpoint.bootstrap_servers.partition(",")[0].rpartition(":")
+    return address, int(port)
+
+
+async def _converse(
+    broker: tuple[str, int], password: str, timeout_s: float, request: tuple[int, int, bytes]
+) -> bytes:
+    """Connect, sign in, ask one thing, hang up."""
     try:
         async with asyncio.timeout(timeout_s):
-            reader, writer = await asyncio.open_connection(address, port)
+            reader, writer = await asyncio.open_connection(*broker)
             try:
-                return await _converse(reader, writer, password)
+                await _sign_in(reader, writer, password)
+                return await _ask(reader, writer, *request)
             finally:
                 writer.close()
                 with contextlib.suppress(OSError):
@@ -36,25 +77,11 @@ async def cluster_id(address: str, port: int, *, password: str, timeout_s: float
         raise NoAnswer(str(error) or type(error).__name__) from error
 
 
-def answers(endpoint: KafkaEndpoint, *, timeout_s: float = 0.5) -> bool:
-    """Whether the first broker of an endpoint answers as the cluster that it should be."""
-    address, _, port = endpoint.bootstrap_servers.partition(",")[0].rpartition(":")
-    asking = cluster_id(address, int(port), password=endpoint.password, timeout_s=timeout_s)
-    try:
-        return asyncio.run(asking) == endpoint.cluster_id
-    except NoAnswer:
-        return False
-
-
-async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, password: str) -> str:
-    mechanism = _string("PLAIN")
-    answer = await _ask(reader, writer, _SASL_HANDSHAKE, 1, mechanism)
-    _expect_no_error(answer)
-    sign_in = f"\0{PLATFORM_USER}\0{password}".encode()
-    answer = await _ask(reader, writer, _SASL_AUTHENTICATE, 0, struct.pack(">i", len(sign_in)) + sign_in)
-    _expect_no_error(answer)
-    no_topics = struct.pack(">i?", 0, False)
-    return _cluster_id_in(await _ask(reader, writer, _METADATA, 4, no_topics))
+async def _sign_in(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, password: str) -> None:
+    _expect_no_error(await _ask(reader, writer, _SASL_HANDSHAKE, 1, _string("PLAIN")))
+    said = f"\0{PLATFORM_USER}\0{password}".encode()
+    request = struct.pack(">i", len(said)) + said
+    _expect_no_error(await _ask(reader, writer, _SASL_AUTHENTICATE, 0, request))
 
 
 async def _ask(
