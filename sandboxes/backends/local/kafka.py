@@ -1,8 +1,8 @@
 """Kafka processes of a local sandbox: which there are, their flags, settings and directories.
 
 Plain data and text; starts nothing. Paths are those inside the sandbox, the same for all sandboxes, so that
-one ahead-of-time cache serves every JVM. Measured: the cache and C1 alone are the whole gain in start time. An
-idle broker's memory is its first heap and its share of the cache, not the largest heap it may grow to.
+one ahead-of-time cache serves every JVM. Measured: the cache and C1 alone are the whole gain in start time.
+What an idle broker holds is its first heap and its share of the cache, not the largest heap it may grow to.
 """
 
 from __future__ import annotations
@@ -283,7 +283,7 @@ def jvm_flags(aot_cache: str | None, *, log4j: str = INSIDE_LOG4J) -> tuple[str,
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
         "-XX:+UseCompactObjectHeaders",
-        # The cache lies at one address in every broker, so that its pages are shared: 20 MB (ARCHITECTURE.md).
+        # The cache lies at one address in every broker, so its pages are shared: 20 MB (ARCHITECTURE.md).
         "-XX:+UnlockDiagnosticVMOptions",
         "-XX:ArchiveRelocationMode=0",
         "-XX:ReservedCodeCacheSize=32m",

@@ -20,6 +20,7 @@ from sandboxes.backends.base import (
     Phase,
     ProgramEvent,
     ProgramRun,
+    Usage,
     WorkspaceError,
 )
 
@@ -53,7 +54,7 @@ def raise_failure(answer: Json) -> None:
     raise kind(answer["sentence"], retryable=answer["retryable"])
 
 
-def to_json(value: Observation | FileInfo | FileText | ProgramRun | ProgramEvent) -> Json:
+def to_json(value: Observation | FileInfo | FileText | ProgramRun | ProgramEvent | Usage) -> Json:
     return asdict(value)
 
 

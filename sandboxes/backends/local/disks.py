@@ -1,0 +1,53 @@
+"""Watches what running sandboxes hold on disk: the kernel has no quota for a folder."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from sandboxes.backends.local import files
+from sandboxes.backends.local.files import Usage
+from sandboxes.backends.local.sandbox import LocalSandbox
+from sandboxes.backends.local.settings import Limits
+
+_LOOK_S = 5.0
+_DATA_FILES = 100_000
+_PLENTY = Usage(1 << 40, 1_000_000)
+
+
+class Disks:
+    """Give it what there is; `run` stops the one whose data outgrows its room, and remembers all sizes."""
+
+    def __init__(self, sandboxes: Callable[[], Iterable[LocalSandbox]], limits: Limits) -> None:
+        self._sandboxes = sandboxes
+        self._most = Usage(limits.data_bytes, _DATA_FILES)
+        self._seen: dict[str, int] = {}
+
+    async def bytes_of(self, one: LocalSandbox) -> int:
+        """Data, files and logs as of the last look, which is now when there was none."""
+        name = one.record.sandbox_id
+        if name not in self._seen:
+            await self._look_at(one)
+        return self._seen[name]
+
+    async def run(self) -> None:
+        while True:
+            await self.look()
+            await asyncio.sleep(_LOOK_S)
+
+    async def look(self) -> None:
+        """A frozen sandbox writes nothing, so it is looked at once."""
+        present = list(self._sandboxes())
+        for one in present:
+            if one.is_running() and not (one.record.frozen and one.record.sandbox_id in self._seen):
+                await self._look_at(one)
+        names = {one.record.sandbox_id for one in present}
+        self._seen = {name: size for name, size in self._seen.items() if name in names}
+
+    async def _look_at(self, one: LocalSandbox) -> None:
+        data = await asyncio.to_thread(files.usage, one.home.data, most=self._most)
+        work = await asyncio.to_thread(files.usage, one.home.work, most=_PLENTY)
+        logs = await asyncio.to_thread(files.usage, one.home.logs, most=_PLENTY)
+        self._seen[one.record.sandbox_id] = data.size + work.size + logs.size
+        if one.is_running() and (data.size > self._most.size or data.files > self._most.files):
+            await one.disk_full()
