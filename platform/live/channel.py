@@ -32,7 +32,8 @@ Follow = Callable[[str, Callable[[Mapping[str, Any]], None]], Coroutine[Any, Any
 class Channel:
     """One sandbox: its viewers, its last frames, and when its sampler was heard last.
 
-    wished: the topics its samplers were last told of; left_at: since when nobody watches, monotonic seconds.
+    wished: the topics its samplers were last told of; wished_at: when; left_at: since when nobody watches,
+    monotonic seconds.
     """
 
     def __init__(self, hex_id: str, feed: Feed, follow: Follow | None = None) -> None:
@@ -41,7 +42,7 @@ class Channel:
         self.heard = 0
         self.subscribed = asyncio.Event()
         self.wished: frozenset[str] | None = None
-        self.left_at = 0.0
+        self.wished_at = self.left_at = 0.0
         self.news = News()
         self._feed = feed
         self._follow_control = follow

@@ -28,6 +28,7 @@ from live.viewer import Viewer
 logger = logging.getLogger(__name__)
 
 RENEW_S = WATCH_S / 3
+WISH_S = 1.0
 TICK_S = 0.5
 PING_S = 15.0
 # A page that is loaded again finds everything as it was; then its sandbox may sleep.
@@ -113,10 +114,10 @@ class Hub:
         task.add_done_callback(self._knocks.discard)
 
     def _wish(self, channel: Channel) -> None:
-        """Tell samplers what is viewed now, when they do not know yet."""
-        topics = channel.topics
-        if channel.wished is None or not topics <= channel.wished:
-            channel.wished = topics | (channel.wished or frozenset())
+        """Tell samplers what is viewed now, when they do not know, or were not told for a while."""
+        topics, now = channel.topics, time.monotonic()
+        if channel.wished is None or not topics <= channel.wished or now - channel.wished_at > WISH_S:
+            channel.wished, channel.wished_at = topics | (channel.wished or frozenset()), now
             self._soon(self._knock(channel))
 
     async def _knock(self, channel: Channel) -> None:
@@ -155,8 +156,10 @@ class Hub:
             await asyncio.sleep(RECONNECT_S)
 
     def _listen_again(self, was_cut: bool) -> None:
+        """What Redis was told before is perhaps forgotten, and what it told others was not heard here."""
         for channel in self._channels.values() if was_cut else ():
             channel.listen()
+            self._soon(self._knock(channel))
 
     async def _subscribe(self) -> None:
         """Make the subscription fit the channels. While there is none, making it anew will."""

@@ -1,4 +1,4 @@
-"""Frames for tabs without a websocket, on the web process's loop: an event stream, and one answer to a poll."""
+"""Frames for tabs without a websocket, on the web process's loop: event streams, and answers to polls."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PATIENCE_S = 1.5
 
 
 async def events(asker: Asker, user_id: int, hello: ops.Hello) -> AsyncIterator[bytes]:
-    """Server-sent events: the stream's name, then frames (a data line each), at last the code to close with."""
+    """Server-sent events: the stream's name, then frames (a line each), at last the code to close with."""
     here = of_this_process()
     tab, name = here.tab(asker), secrets.token_urlsafe(16)
     if not tab.enter(user_id):

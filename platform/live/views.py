@@ -7,7 +7,7 @@ comes by POST, to whichever web process, and is passed on by Redis.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from uuid import UUID
 
 import orjson
@@ -35,19 +35,19 @@ def events(request: HttpRequest, sandbox_id: UUID) -> HttpResponseBase:
     if refused or hello is None:
         return refused or HttpResponse(status=400)
     stream = streams.events(asker, answer.user_id, hello)
-    return _streamed(stream, "text/event-stream", **_AT_ONCE)
+    return _streamed(stream, "text/event-stream", _AT_ONCE)
 
 
 @require_GET
 def poll(request: HttpRequest, sandbox_id: UUID) -> HttpResponseBase:
-    """The frames since a place, or a snapshot: a line each. As above, and told=time of the last answer, ms."""
+    """The frames since a place, or a snapshot: a line each. As above, and told=time of the last answer."""
     asker, _, refused = _ask(request, sandbox_id)
     hello = _hello(request)
     if refused or hello is None:
         return refused or HttpResponse(status=400)
     told = request.GET.get("told", "0")
     stream = streams.once(asker.sandbox_id.hex, hello, told=int(told) if told.isdecimal() else 0)
-    return _streamed(stream, "application/x-ndjson", **{"Cache-Control": "no-store"})
+    return _streamed(stream, "application/x-ndjson", {"Cache-Control": "no-store"})
 
 
 @require_POST
@@ -62,7 +62,7 @@ def op(request: HttpRequest, sandbox_id: UUID) -> HttpResponseBase:
         ops.parse(text)
     except (ops.BadOp, orjson.JSONDecodeError, KeyError, TypeError):
         return HttpResponse(status=400)
-    return _streamed(streams.passing_on(str(name), text), "text/plain", status=202)
+    return _streamed(streams.passing_on(str(name), text), "text/plain", {}, status=202)
 
 
 def _ask(request: HttpRequest, sandbox_id: UUID) -> tuple[Asker, Answer, HttpResponse | None]:
@@ -85,6 +85,6 @@ def _hello(request: HttpRequest) -> ops.Hello | None:
 
 
 def _streamed(
-    stream: AsyncIterator[bytes], kind: str, status: int = 200, **headers: str
+    stream: AsyncIterator[bytes], kind: str, headers: Mapping[str, str], status: int = 200
 ) -> StreamingHttpResponse:
-    return StreamingHttpResponse(stream, content_type=kind, status=status, headers=headers)
+    return StreamingHttpResponse(stream, content_type=kind, status=status, headers=dict(headers))

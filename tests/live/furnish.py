@@ -6,7 +6,6 @@ python -m tests.live.furnish        with the environment of that site
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,6 @@ def furnish() -> dict[str, Any]:
 
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "platform")]
-    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
     import django
 
     django.setup()

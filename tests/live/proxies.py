@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 Pipe = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 _BLOCK = 65536
+_ENDS = (OSError, asyncio.IncompleteReadError, asyncio.CancelledError)
 
 
 class CuttingProxy:
@@ -25,7 +26,7 @@ class CuttingProxy:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, one request: the site is asked to close after it."""
-        with contextlib.closing(writer), contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        with contextlib.closing(writer), contextlib.suppress(*_ENDS):
             head = await reader.readuntil(b"\r\n\r\n")
             up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._target)
             with contextlib.closing(up_writer):

@@ -123,7 +123,7 @@ def _environment(data: Path, valkey: Valkey) -> dict[str, str]:
         "DATABASE_URL": f"sqlite:///{data}/site.sqlite3",
         "REDIS_URL": valkey.url,
         "SANDBOX_BACKEND": "memory",
-        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "DJANGO_SETTINGS_MODULE": "tests.live.served_settings",
         "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "platform"))),
         "PYTHONUNBUFFERED": "1",
     }

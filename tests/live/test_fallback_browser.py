@@ -1,4 +1,4 @@
-"""A real browser behind things that do not let websockets through: the board is live all the same, and says so."""
+"""A real browser behind things that do not let websockets through: the board is live, and says how."""
 
 from __future__ import annotations
 
