@@ -7,4 +7,6 @@ class ConfigConfig(AppConfig):
 
     def ready(self) -> None:
         """Load the Celery application, so that `shared_task` finds it in every process."""
-        from config import celery, checks  # noqa: F401  both register themselves
+        from config import celery, checks, tracing  # noqa: F401  the first two register themselves
+
+        tracing.count_queries()

@@ -17,6 +17,7 @@ from django.urls import URLPattern  # noqa: E402
 from config.handler import SiteHandler  # noqa: E402
 from config.origins import SameOriginOnly  # noqa: E402
 from config.static import StaticFirst  # noqa: E402
+from config.tracing import TracedSocket  # noqa: E402
 from live.routing import websocket_urlpatterns as live_sockets  # noqa: E402
 from sandboxes.routing import websocket_urlpatterns as sandbox_sockets  # noqa: E402
 
@@ -31,6 +32,8 @@ def signed_in(route: Any) -> Any:
 application = ProtocolTypeRouter(
     {
         "http": StaticFirst(SiteHandler()),
-        "websocket": SameOriginOnly(URLRouter([*live_sockets, *map(signed_in, sandbox_sockets)])),
+        "websocket": TracedSocket(
+            SameOriginOnly(URLRouter([*live_sockets, *map(signed_in, sandbox_sockets)]))
+        ),
     }
 )

@@ -5,6 +5,7 @@ test can compare the two.
 """
 
 import os
+from collections.abc import Sequence
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
@@ -40,6 +41,14 @@ def number(name: str, default: int) -> int:
         return int(value)
     except ValueError:
         raise BadSetting(f"{name} is {value!r}. Set it to a whole number.") from None
+
+
+def choice(name: str, default: str, among: Sequence[str]) -> str:
+    """One of a few words; raises BadSetting for anything else."""
+    value = os.environ.get(name, default)
+    if value not in among:
+        raise BadSetting(f"{name} is {value!r}. Set it to {', '.join(among[:-1])} or {among[-1]}.")
+    return value
 
 
 def words(name: str, default: str) -> list[str]:

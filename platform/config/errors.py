@@ -1,7 +1,6 @@
 """The pages for what went wrong: one sentence, what to do next, and a reference that finds the log line."""
 
 import logging
-import secrets
 import sys
 from typing import Any
 
@@ -10,6 +9,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 
 from accounts import throttle
+from config import tracing
 
 logger = logging.getLogger(__name__)
 
@@ -43,15 +43,11 @@ _THROTTLED = ("login", "signup", "reset_password", "reset_password_from_key", "c
 
 def broken(request: HttpRequest) -> HttpResponse:
     """500. The page needs neither database nor session: they may be what is broken."""
-    reference = secrets.token_hex(4)
+    reference = tracing.current()
     # Django calls this while it handles the exception, so the traceback is at hand.
-    logger.error("page.failed", exc_info=sys.exc_info(), extra=_about(request, reference))
+    logger.error("page.failed", exc_info=sys.exc_info(), extra={"path": request.path, "request": reference})
     context = {"reference": reference, "theme": request.COOKIES.get("theme")}
     return HttpResponse(_broken_page(context), status=500)
-
-
-def _about(request: HttpRequest, reference: str) -> dict[str, str]:
-    return {"reference": reference, "path": request.path}
 
 
 def _broken_page(context: dict[str, Any]) -> str:

@@ -1,17 +1,135 @@
-"""Log lines: a dotted event name followed by its fields, never a sentence with values inside."""
+"""Log lines: a dotted event name followed by its fields, never a sentence with values inside.
 
+    2026-11-02T10:31:07.120Z INFO sandboxes.reconcile sandbox.moved sandbox=1f3a… to=ready request=8c1d…
+
+One formatter for every process, for our lines and for those of Django, uvicorn, Celery and Channels: "line"
+for a person, "json" for machines. What a request, a task or a round is about is bound once
+(structlog.contextvars) and stands in every line that follows from it. No Django here: the sandbox host logs
+by this too.
+"""
+
+import json
 import logging
+import logging.config
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
 
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+import orjson
+from structlog.contextvars import merge_contextvars
+from structlog.processors import format_exc_info
+from structlog.stdlib import ExtraAdder, ProcessorFormatter
+from structlog.typing import EventDict
+
+from config import env
+from config.redaction import redact_fields, redact_text
+
+FORMATS = ("line", "json")
+
+# What libraries attach for themselves: objects, copies for colour terminals, a task's arguments.
+_NOT_FIELDS = ("color_message", "websocket", "data", "taskName", "asctime", "message")
+_BARE = re.compile(r"[\w.\-/:<>+@,*]+", re.ASCII)
+_HEAD = ("time", "level", "logger", "event")
 
 
-class LineFormatter(logging.Formatter):
-    """`2026-11-02T10:31:07.120 INFO sandboxes.reconcile sandbox.ready sandbox=1f3a took_s=0.8`."""
+def _only_fields(logger: Any, name: str, event: EventDict) -> EventDict:
+    """Leave out what is no field; Django attaches its request object under the name of our request id."""
+    for key in _NOT_FIELDS:
+        event.pop(key, None)
+    if not isinstance(event.get("request", ""), str):
+        del event["request"]
+    return event
 
-    default_msec_format = "%s.%03d"
 
-    def format(self, record: logging.LogRecord) -> str:
-        fields = " ".join(f"{key}={value!s}" for key, value in vars(record).items() if key not in _STANDARD)
-        stamp = self.formatTime(record, "%Y-%m-%dT%H:%M:%S")
-        line = f"{stamp} {record.levelname} {record.name} {record.getMessage()} {fields}".rstrip()
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+def _known_by_now(logger: Any, name: str, event: EventDict) -> EventDict:
+    """A bound user may be a question, answered when the line is written: see `config.tracing`."""
+    user = event.get("user")
+    if callable(user):
+        event["user"] = user()
+    if event.get("user", 0) is None:
+        del event["user"]
+    return event
+
+
+def _with_head(logger: Any, name: str, event: EventDict) -> EventDict:
+    """When, how grave and from where, before everything else."""
+    record: logging.LogRecord = event.pop("_record")
+    del event["_from_structlog"]
+    at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+    return {"time": f"{at[:-6]}Z", "level": record.levelname, "logger": record.name, **event}
+
+
+def _as_line(logger: Any, name: str, event: EventDict) -> str:
+    """Fields in the order they came; only a traceback, or a library's own text, takes further lines."""
+    trace = event.pop("exception", "")
+    head = [_sentence(str(event.pop(key))) for key in _HEAD]
+    line = " ".join([*head, *(f"{key}={_word(value)}" for key, value in event.items())])
+    return redact_text(f"{line}\n    {_sentence(trace)}" if trace else line)
+
+
+def _sentence(text: str) -> str:
+    """Further lines are indented, and control characters shown: nobody's text can pass for a line of ours."""
+    if text.isprintable():
+        return text
+    return "\n    ".join(map(_shown, text.splitlines()))
+
+
+def _shown(text: str) -> str:
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def _word(value: Any) -> str:
+    """A value without spaces as it is, any other in quotes with JSON's escapes."""
+    text = str(value)
+    return text if _BARE.fullmatch(text) else json.dumps(text, ensure_ascii=not text.isprintable())
+
+
+def _as_json(logger: Any, name: str, event: EventDict) -> str:
+    try:
+        return redact_text(orjson.dumps(event, default=str).decode())
+    except TypeError:  # a number of more than 64 bits, half a surrogate pair, a key that is no text
+        return redact_text(json.dumps(event, default=str, skipkeys=True))
+
+
+_RENDERERS: dict[str, Callable[[Any, str, EventDict], str]] = {"line": _as_line, "json": _as_json}
+
+
+def formatter(form: str) -> ProcessorFormatter:
+    """The formatter of all our processes; form: "line" or "json"."""
+    chain = (ExtraAdder(), _only_fields, merge_contextvars, _known_by_now, _with_head, redact_fields)
+    return ProcessorFormatter(processors=[*chain, format_exc_info, _RENDERERS[form]])
+
+
+def plan(level: str, form: str) -> dict[str, Any]:
+    """For logging.config.dictConfig, which is what Django's LOGGING setting goes to."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"ours": {"()": "config.logging.formatter", "form": form}},
+        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "ours"}},
+        "root": {"handlers": ["console"], "level": level},
+        "loggers": {
+            # Its view of a refused or failed page; ours is one line per request, and page.failed.
+            "django.request": {"level": "ERROR"},
+            # uvicorn gives its loggers handlers of their own before it loads the site.
+            "uvicorn": {"handlers": [], "propagate": True},
+            "uvicorn.access": {"handlers": [], "propagate": True, "level": "WARNING"},
+            "uvicorn.error": {"handlers": [], "propagate": True},
+            # A doorbell that rings is no news; what it led to is logged by those who did it.
+            "celery.worker.strategy": {"level": "WARNING"},
+            "celery.app.trace": {"level": "WARNING"},
+            "celery.beat": {"level": "WARNING"},
+        },
+    }
+
+
+def from_environment() -> dict[str, Any]:
+    """The plan that LOG_LEVEL and LOG_FORMAT ask for; raises BadSetting."""
+    levels = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+    return plan(env.choice("LOG_LEVEL", "INFO", levels), env.choice("LOG_FORMAT", "line", FORMATS))
+
+
+def configure() -> None:
+    """For a process without Django."""
+    logging.config.dictConfig(from_environment())

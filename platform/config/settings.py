@@ -7,6 +7,7 @@ from kombu import Queue
 
 from accounts import csp
 from config import env, paths
+from config import logging as log_lines
 from config.headers import file_headers
 
 BASE_DIR = paths.BASE_DIR
@@ -59,6 +60,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.tracing.traced",
     "django.middleware.security.SecurityMiddleware",
     "config.headers.our_headers",
     "accounts.csp.PolicyMiddleware",
@@ -157,6 +159,8 @@ CACHES = {"default": {"BACKEND": "config.cache.SteadyCache", "LOCATION": REDIS_U
 
 # Which backend new sandboxes get: local (real Kafka processes on this machine) or memory (a dict, for tests).
 SANDBOX_BACKEND = env.text("SANDBOX_BACKEND", "local")
+# How many warm sandboxes a cluster may keep by rule (reservations come on top); 0 keeps none.
+WARM_POOL = env.number("WARM_POOL", 2)
 
 # -- Live view -----------------------------------------------------------------------------------------------
 
@@ -250,18 +254,4 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"()": "config.logging.LineFormatter"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
-    "loggers": {
-        "django.request": {"level": "ERROR"},
-        "uvicorn.access": {"level": "WARNING"},
-        # A doorbell that rings is no news; what it led to is logged by those who did it.
-        "celery.worker.strategy": {"level": "WARNING"},
-        "celery.app.trace": {"level": "WARNING"},
-        "celery.beat": {"level": "WARNING"},
-    },
-}
+LOGGING = log_lines.from_environment()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-READERS = re.compile(r"""env\.(?:text|flag|number|words)\(\s*"([A-Z_]+)\"""")
+READERS = re.compile(r"""env\.(?:text|flag|number|words|choice)\(\s*"([A-Z_]+)\"""")
 ENVIRON = re.compile(r"""os\.environ(?:\.get\(|\[)\s*"([A-Z_]+)\"""")
 # Not settings: Django's own switch, and what a machine sets for every program.
 NOT_OURS = {"DJANGO_SETTINGS_MODULE", "PATH", "HOME"}

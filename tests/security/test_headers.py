@@ -99,9 +99,10 @@ def test_a_page_that_breaks_gives_a_reference_and_nothing_else(
     assert response.status_code == 500
     assert "hunter2" not in page
     assert "Traceback" not in page
-    noted = [record for record in caplog.records if getattr(record, "reference", "") == reference]
+    noted = [record for record in caplog.records if getattr(record, "request", "") == reference]
     assert noted
     assert noted[0].exc_info
+    assert response.headers["X-Request-ID"] == reference
     assert directives(response)["default-src"] == {"'none'"}
 
 
