@@ -18,6 +18,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
+from structlog.contextvars import bound_contextvars
 
 from lessons import grading, stimulus
 from lessons.checks import AttemptFacts, NotReady, State, Verdict, ViewUnavailable, WorkloadRecord
@@ -73,8 +74,10 @@ def run_round(attempt_id: UUID, *, asked: str = "") -> Outcome:
         open_still = Attempt.objects.filter(pk=attempt_id, ended_at=None).exists()
         return Outcome(busy=open_still)
     attempt = Attempt.objects.select_related("lab", "sandbox").get(pk=attempt_id)
+    about = {"attempt": attempt_id.hex, "sandbox": attempt.sandbox_id.hex if attempt.sandbox_id else ""}
     try:
-        return _Grader(attempt, token, asked).run()
+        with bound_contextvars(**about):
+            return _Grader(attempt, token, asked).run()
     finally:
         Attempt.objects.filter(pk=attempt_id, lease_token=token).update(lease_until=None)
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from celery import shared_task
 from django.db import transaction
 from kombu.exceptions import OperationalError
+from structlog.contextvars import bound_contextvars
 
 from sandboxes import faults, reconcile
 from sandboxes import sweep as sweeping
@@ -22,7 +23,8 @@ logger = logging.getLogger(__name__)
 @shared_task(name="sandboxes.tasks.ring", ignore_result=True)
 def ring(sandbox_id: str) -> str:
     """Look at one sandbox: take one step, and ring for what that step leads to."""
-    outcome = reconcile.reconcile(UUID(sandbox_id))
+    with bound_contextvars(sandbox=sandbox_id):
+        outcome = reconcile.reconcile(UUID(sandbox_id))
     if outcome.again is not None:
         doorbell(UUID(sandbox_id), after=outcome.again)
     for other in outcome.also:

@@ -45,10 +45,10 @@ def _only_fields(logger: Any, name: str, event: EventDict) -> EventDict:
 def _known_by_now(logger: Any, name: str, event: EventDict) -> EventDict:
     """A bound user may be a question, answered when the line is written: see `config.tracing`."""
     user = event.get("user")
-    if callable(user):
-        event["user"] = user()
-    if event.get("user", 0) is None:
-        del event["user"]
+    event["user"] = user() if callable(user) else user
+    for key in ("user", "sandbox"):
+        if event.get(key) in (None, ""):
+            event.pop(key, None)
     return event
 
 

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from redis.exceptions import RedisError
+from structlog.contextvars import bind_contextvars
 
 from live.cluster import Cluster, addresses
 from live.feed import Feed
@@ -72,6 +73,7 @@ class Watch:
 
     async def run(self) -> None:
         """Claim, sample, release. Returns at once when another sampler has the sandbox."""
+        bind_contextvars(sandbox=self.hex_id)  # this task's own context, and that of all it starts
         try:
             fence = await self._feed.claim(self.hex_id, self._token)
         except RedisError:

