@@ -9,7 +9,7 @@ The host talks to it over a SEQPACKET socket, one JSON object a packet, descript
 
     {"op": "hello", "token"}                          -> {"ok", "children": [name...]}; must come first
     {"op": "spawn", "name", "argv", "env", "targets", "rss", "guest"} + descriptors -> {"ok", "pid"}
-    {"op": "signal", "name", "signal", "to": "all" | "leaf"}
+    {"op": "signal", "name", "signal", "to": "all" | "heart"}
     {"op": "listen", "port"}  {"op": "connect", "port"}       -> {"ok"} + a socket
     {"op": "exit"}
 
@@ -196,12 +196,11 @@ class Keeper:
             os._exit(127)
 
     def do_signal(self, request: Message, taken: list[int]) -> Answer:
-        """To all processes of a child's tree, or to its leaf: the program below bubblewrap's monitors."""
+        """To all processes of a child's tree, or to the one that matters in it."""
         for child in self.children.values():
             if child.name == request["name"]:
                 family = self.family(child.pid)
-                to = family if request.get("to") == "all" else family[-1:]
-                for pid in to:
+                for pid in family if request.get("to") == "all" else heart(family, child.guest):
                     self.send_signal(pid, request["signal"])
         return {}, None
 
@@ -299,6 +298,15 @@ class Keeper:
             os.kill(pid, number)
         except ProcessLookupError:
             pass
+
+
+def heart(family: list[int], guest: bool) -> list[int]:
+    """The process that decides about a child's tree.
+
+    Of a guest it is process 1 of its pid namespace, with which the kernel ends whatever it started; of a
+    service the program below bubblewrap's monitor.
+    """
+    return (family[1:2] or family) if guest else family[-1:]
 
 
 def parent_of(pid: str) -> int:

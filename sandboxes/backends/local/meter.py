@@ -13,7 +13,7 @@ import os
 import re
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sandboxes.backends.base import Usage
@@ -41,6 +41,7 @@ class Meter:
 
     def __init__(self) -> None:
         self._known: dict[int, Usage] = {}
+        self._lost_s: dict[int, float] = {}
         self._stale_at = 0.0
         self._looking = asyncio.Lock()
 
@@ -50,10 +51,20 @@ class Meter:
         async with self._looking:
             now = time.monotonic()
             if now >= self._stale_at:
-                self._known = await asyncio.to_thread(look, wanted)
+                self._take(await asyncio.to_thread(look, wanted))
                 took = time.monotonic() - now
                 self._stale_at = now + min(max(_KEPT_S, _REST * took), _KEPT_LONGEST_S)
             return {root: used for root, used in self._known.items() if root in wanted}
+
+    def _take(self, seen: dict[int, Usage]) -> None:
+        """The kernel forgets the time of processes that end with their pid namespace; we do not."""
+        lost = {root: self._lost_s.get(root, 0.0) for root in seen}
+        for root, used in seen.items():
+            counted = used.cpu_s + lost[root]
+            if root in self._known:
+                lost[root] += max(0.0, self._known[root].cpu_s - counted)
+        self._lost_s = lost
+        self._known = {root: replace(used, cpu_s=used.cpu_s + lost[root]) for root, used in seen.items()}
 
 
 def look(roots: Iterable[int]) -> dict[int, Usage]:

@@ -97,7 +97,7 @@ class Nodes:
         link = self._link()
         for node in nodes or self.profile.nodes:
             if link and node.name in self.alive:
-                await link.ask({"op": "signal", "name": node.name, "signal": number, "to": "leaf"})
+                await link.ask({"op": "signal", "name": node.name, "signal": number, "to": "heart"})
 
     async def end(self, number: int, group: tuple[Node, ...]) -> None:
         """Tell nodes to end; a frozen one hears it only when it goes on."""

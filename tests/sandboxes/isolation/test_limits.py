@@ -237,3 +237,26 @@ def test_a_bomb_in_one_sandbox_leaves_the_other_working(ground: Ground) -> None:
     assert ground.host.backend.observe(ground.own).phase is Phase.RUNNING
     workspace.kill_program(bomb.program_id)
     assert until_ended(workspace, bomb.program_id).signal == 9
+
+
+def test_killing_a_program_ends_all_that_it_started(workspace: Workspace) -> None:
+    code = """
+import os, time
+for _ in range(4):
+    if os.fork() == 0:
+        os.setsid()
+        time.sleep(600)
+open("forked", "w").close()
+time.sleep(600)
+"""
+    workspace.write_file("family.py", code)
+    run = workspace.start_program(path="family.py")
+    wait_until(
+        lambda: "forked" in [one.path for one in workspace.list_files()], 10, lambda: "it did not start"
+    )
+
+    workspace.kill_program(run.program_id)
+
+    ended = until_ended(workspace, run.program_id, within_s=5)
+    assert how(ended) == (None, 9, "killed")
+    assert not processes_with("family.py")
