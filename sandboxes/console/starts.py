@@ -17,6 +17,7 @@ STEPS = {
     "namespaces": "Its walls",
     "kafka": "Its broker",
     "probe": "Proof that Kafka answers",
+    "": "Seen to run",  # the stage that follows the last one
 }
 _UNDER_WAY = frozenset({State.QUEUED, State.PROVISIONING, State.BINDING, State.RESUMING})
 

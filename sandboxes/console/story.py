@@ -178,6 +178,7 @@ def _stages(part: Sequence[SandboxEvent], until: datetime, now: datetime) -> Mom
     lasted = (
         f"{_small(STEPS.get(event.new, event.new))} {words.took((end - event.at).total_seconds())}"
         for event, end in zip(part, ends, strict=True)
+        if event.new
     )
     return replace(_moment(part[0], now), what="In stages", detail=", ".join(lasted))
 

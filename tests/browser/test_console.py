@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.people import sign_in
 from tests.browser.site import RunningSite
@@ -37,6 +37,11 @@ def admin(chromium: Browser, site: RunningSite) -> Iterator[Page]:
     context.close()
 
 
+def moment(page: Page, what: str) -> Locator:
+    """The line of the timeline that says this."""
+    return page.locator(".order li").filter(has=page.get_by_text(what, exact=True))
+
+
 def test_an_admin_sees_a_start_stops_it_and_deletes_it(admin: Page, student: Page, site: RunningSite) -> None:
     admin.goto("/console/sandboxes/?q=edsger")
     expect(admin.locator("body")).to_have_attribute("data-live", "yes")
@@ -58,7 +63,7 @@ def test_an_admin_sees_a_start_stops_it_and_deletes_it(admin: Page, student: Pag
 
     expect(admin.get_by_role("status").filter(has_text="is going to sleep")).to_be_visible()
     expect(admin.locator(".say")).to_contain_text("Asleep", timeout=20_000)
-    expect(admin.locator(".order li").filter(has_text="Going to sleep")).to_contain_text("by admin, admin")
+    expect(moment(admin, "Going to sleep")).to_contain_text("by admin, admin")
 
     admin.get_by_role("link", name="Delete…").click()
     admin.get_by_label("Your password").fill(site.admin_password)
@@ -67,7 +72,7 @@ def test_an_admin_sees_a_start_stops_it_and_deletes_it(admin: Page, student: Pag
     admin.get_by_role("button", name="Delete it").click()
 
     expect(admin.locator(".say")).to_contain_text("It is gone", timeout=20_000)
-    expect(admin.locator(".order li").filter(has_text="Being deleted")).to_contain_text("by admin, admin")
+    expect(moment(admin, "Being deleted")).to_contain_text("by admin, admin")
     expect(student.locator("#sandbox-panel")).to_have_attribute("data-state", "none", timeout=10_000)
 
 

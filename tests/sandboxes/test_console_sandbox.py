@@ -150,6 +150,12 @@ def test_a_start_is_measured_between_its_events() -> None:
     assert sum(step.width for step in start.steps) == pytest.approx(1000, abs=3)
 
 
+def test_every_stage_has_a_name_also_the_one_after_the_last() -> None:
+    start = last_start([*COLD[:3], event("stage", "probe", "", 4), *COLD[3:]], now=timezone.now())
+    assert start is not None
+    assert all(step.what for step in start.steps)
+
+
 def test_a_start_under_way_ends_now() -> None:
     start = last_start(COLD[:3], now=COLD[2].at + timedelta(seconds=7))
     assert start is not None
