@@ -23,9 +23,9 @@ def hard_cap(sandbox: Sandbox) -> datetime:
 
 
 def expiry_after(sandbox: Sandbox, used_at: datetime) -> datetime:
-    """Half an hour after its last use, but never later than the cap after the hand-over or the last wake."""
+    """Half an hour after its last use, or when a hold ends; never later than the cap after its last start."""
     begun_at = sandbox.begun_at or used_at
-    return min(used_at + IDLE, begun_at + HARD_CAP)
+    return min(max(used_at + IDLE, sandbox.held_until or used_at), begun_at + HARD_CAP)
 
 
 def touch(sandbox: Sandbox, source: str, at: datetime, *, always: bool = False) -> bool:

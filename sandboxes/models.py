@@ -238,6 +238,7 @@ class SandboxEvent(models.Model):
             that was done to it (new: "extend", "hold", "claim", "freeze", "thaw"...).
     actor:  "student", "instructor", "admin", "worker" or "sweep".
     by:     the person who did it, where one did; the events are the audit.
+    cause:  of a failure, its code.
     took_s: seconds spent in `old`.
     work_s: for a move to READY, seconds since the start or wake began (waiting in the queue not counted).
     """
@@ -253,6 +254,7 @@ class SandboxEvent(models.Model):
     actor = models.CharField(max_length=20)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     detail = models.CharField(max_length=300, blank=True)
+    cause = models.CharField(max_length=60, blank=True)
     took_s = models.FloatField(default=0.0)
     work_s = models.FloatField(default=0.0)
 
@@ -279,6 +281,7 @@ class SandboxEvent(models.Model):
         cls.objects.create(
             sandbox=sandbox, at=at, old=old, new=sandbox.state, generation=sandbox.generation,
             actor=actor, by=by, detail=sandbox.detail, took_s=took_s,
+            cause=sandbox.failure_cause if sandbox.now is State.FAILED else "",
             work_s=(at - began).total_seconds() if began else 0.0,
         )  # fmt: skip
 

@@ -4,7 +4,7 @@ import math
 from datetime import datetime
 from typing import Any
 
-from sandboxes import placement, provisioning, selectors
+from sandboxes import estimates, placement, provisioning, selectors
 from sandboxes.backends.base import BackendError, Tier
 from sandboxes.lifecycle import PASSING, State
 from sandboxes.models import Sandbox
@@ -38,7 +38,7 @@ _VIEWS = {
 def context(sandbox: Sandbox | None, *, now: datetime) -> dict[str, Any]:
     """Everything the panel's template shows; asks the database a fixed number of times."""
     if sandbox is None:
-        measured = selectors.estimate("kafka-1")
+        measured = estimates.estimate("kafka-1")
         return {"sandbox": None, "view": "none", "chip": ("none", "not started"), "estimate": measured}
     shown: dict[str, Any] = {
         "sandbox": sandbox,
@@ -57,7 +57,7 @@ def _more(sandbox: Sandbox, view: str, now: datetime) -> dict[str, Any]:
     if view == "ready":
         return {"faults": selectors.active_faults(sandbox)}
     if view == "suspended":
-        return {"estimate": selectors.estimate(sandbox.profile, "wake")}
+        return {"estimate": estimates.estimate(sandbox.profile, "wake")}
     return {}
 
 
@@ -65,8 +65,8 @@ def _progress(sandbox: Sandbox, view: str, now: datetime) -> dict[str, Any]:
     what = "wake" if sandbox.now is State.RESUMING else "start"
     shown: dict[str, Any] = {
         "waking": what == "wake",
-        "estimate": selectors.estimate(sandbox.profile, what),
-        "wait_s": max(1, math.ceil(selectors.wait_s(sandbox))),
+        "estimate": estimates.estimate(sandbox.profile, what),
+        "wait_s": max(1, math.ceil(estimates.wait_s(sandbox))),
         "elapsed_s": max(0, round((now - (sandbox.begun_at or sandbox.queued_at)).total_seconds())),
         "stages": selectors.stage_rows(sandbox),
     }

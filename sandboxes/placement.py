@@ -1,7 +1,8 @@
 """Which cluster a sandbox goes to, and whose turn it is to start.
 
 Starting everything at once makes everybody wait for the slowest: starts are bounded by cores, first come,
-first served (12 brokers three at a time: half the mean wait of all at once).
+first served (12 brokers three at a time: half the mean wait of all at once). Sandboxes for the pool start
+only while no student waits, and never take all places.
 """
 
 import os
@@ -25,12 +26,19 @@ def choose_cluster() -> Cluster:
         raise NotPossibleNow("No new sandboxes are started at the moment. Try again later.")
     if not open_ones:
         return Cluster.objects.get_or_create(name=FIRST_CLUSTER)[0]
+    if len(open_ones) == 1:
+        return open_ones[0]
     return min(open_ones, key=lambda cluster: cluster.sandboxes.filter(wanted="present").count())
 
 
 def starts_at_once(cluster: Cluster) -> int:
     """How many may start at the same time there, at least one."""
     return cluster.starts_at_once or max(1, (os.cpu_count() or 2) - 1)
+
+
+def pool_starts_at_once(cluster: Cluster) -> int:
+    """How many of those may be for the pool, so that a student who comes finds a place free."""
+    return max(1, starts_at_once(cluster) // 2)
 
 
 def predecessors(sandbox: Sandbox) -> QuerySet[Sandbox]:
@@ -42,29 +50,44 @@ def place_in_queue(sandbox: Sandbox) -> int:
     """1 for the next one to start; counts those of the same cluster that asked before and could start."""
     same_time = Q(queued_at=sandbox.queued_at, pk__lt=sandbox.pk)
     before = Q(queued_at__lt=sandbox.queued_at) | same_time
-    return _queue(sandbox.cluster_id).filter(before).count() + 1
+    return queue(sandbox.cluster_id).filter(before).count() + 1
 
 
-def _queue(cluster_id: int | None) -> QuerySet[Sandbox]:
-    """Those who wait for room, without those who wait for their own former sandbox to go."""
+def queue(cluster_id: int | None) -> QuerySet[Sandbox]:
+    """Students who wait for room, first come first, without those who wait for their former sandbox to go."""
     leaving = Sandbox.objects.filter(state=State.DELETING).exclude(owner=None).values("owner")
-    return Sandbox.objects.filter(state=State.QUEUED, cluster=cluster_id).exclude(owner__in=leaving)
+    waiting = Sandbox.objects.filter(state=State.QUEUED, cluster=cluster_id).exclude(owner=None)
+    return waiting.exclude(owner__in=leaving).order_by("queued_at", "pk")
 
 
-def _waking() -> QuerySet[Sandbox]:
+def under_way(cluster_id: int | None) -> QuerySet[Sandbox]:
+    """Sandboxes that start or wake now. A warm one being handed over is not started, so it takes no place."""
+    starting = Q(state=State.PROVISIONING) | Q(state=State.BINDING, frozen=False)
+    waking = Q(state=State.RESUMING, begun_at__isnull=False)
+    return Sandbox.objects.filter(starting | waking, cluster=cluster_id)
+
+
+def _waking(cluster_id: int | None) -> QuerySet[Sandbox]:
     """Those who are to wake and have not been given room yet."""
-    return Sandbox.objects.filter(state=State.RESUMING, begun_at=None)
+    return Sandbox.objects.filter(state=State.RESUMING, begun_at=None, cluster=cluster_id).order_by(
+        "queued_at"
+    )
 
 
 def _free_places(cluster: Cluster) -> int:
-    starting = Q(state__in=[State.PROVISIONING, State.BINDING])
-    waking = Q(state=State.RESUMING, begun_at__isnull=False)
-    return starts_at_once(cluster) - Sandbox.objects.filter(starting | waking, cluster=cluster).count()
+    return starts_at_once(cluster) - under_way(cluster.pk).count()
 
 
-def _lock(sandbox: Sandbox) -> Cluster:
+def _free_for_pool(cluster: Cluster) -> int:
+    """Places that the pool may take now: none while a student waits."""
+    if queue(cluster.pk).exists() or _waking(cluster.pk).exists():
+        return 0
+    begun = under_way(cluster.pk).filter(owner=None).count()
+    return min(_free_places(cluster), pool_starts_at_once(cluster) - begun)
+
+
+def lock(cluster: Cluster) -> Cluster:
     """Take turns: the update holds the cluster's row until the transaction ends, on every database."""
-    cluster = sandbox.cluster or choose_cluster()
     Cluster.objects.filter(pk=cluster.pk).update(admissions=F("admissions") + 1)
     return cluster
 
@@ -72,10 +95,17 @@ def _lock(sandbox: Sandbox) -> Cluster:
 def admit(sandbox: Sandbox, *, token: int) -> bool:
     """Move a queued sandbox to PROVISIONING if it is its turn and there is room; False otherwise."""
     with transaction.atomic():
-        free = _free_places(_lock(sandbox))  # first the lock: a place counted before it may be out of date
-        if place_in_queue(sandbox) > free:
+        # First the lock: a place counted before it may be out of date.
+        cluster = lock(sandbox.cluster or choose_cluster())
+        if not _has_turn(sandbox, cluster):
             return False
         return sandbox.move_to(State.PROVISIONING, actor="worker", token=token, begun_at=timezone.now())
+
+
+def _has_turn(sandbox: Sandbox, cluster: Cluster) -> bool:
+    if sandbox.owner_id is None:
+        return _free_for_pool(cluster) > 0
+    return place_in_queue(sandbox) <= _free_places(cluster)
 
 
 def admit_wake(sandbox: Sandbox, *, token: int) -> bool:
@@ -83,17 +113,22 @@ def admit_wake(sandbox: Sandbox, *, token: int) -> bool:
     if sandbox.begun_at is not None:
         return True
     with transaction.atomic():
-        if _free_places(_lock(sandbox)) <= 0:
+        if _free_places(lock(sandbox.cluster or choose_cluster())) <= 0:
             return False
         return sandbox.note(token=token, begun_at=timezone.now())
 
 
 def next_in_line(cluster_id: int | None) -> tuple[UUID, ...]:
-    """The waiting sandboxes whose turn it is now, to be rung; those that only have to wake come first."""
+    """The sandboxes whose turn it is now, to be rung: those that only have to wake, students, the pool."""
     cluster = Cluster.objects.filter(pk=cluster_id).first() if cluster_id else None
     free = _free_places(cluster) if cluster else 0
-    if free <= 0:
+    if cluster is None or free <= 0:
         return ()
-    waking = _waking().filter(cluster=cluster).order_by("queued_at").values_list("pk", flat=True)[:free]
-    queued = _queue(cluster_id).order_by("queued_at", "pk").values_list("pk", flat=True)[:free]
-    return (*waking, *queued)[:free]
+    waking = tuple(_waking(cluster_id).values_list("pk", flat=True)[:free])
+    queued = tuple(queue(cluster_id).values_list("pk", flat=True)[:free])
+    return (*waking, *queued)[:free] or _next_of_pool(cluster)
+
+
+def _next_of_pool(cluster: Cluster) -> tuple[UUID, ...]:
+    waiting = Sandbox.objects.filter(state=State.QUEUED, cluster=cluster, owner=None).order_by("queued_at")
+    return tuple(waiting.values_list("pk", flat=True)[: max(0, _free_for_pool(cluster))])

@@ -1,25 +1,19 @@
 """Questions about sandboxes, answered from rows and events; nothing here changes or starts anything."""
 
-import math
-import statistics
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db.models import Count, Max, QuerySet
 from django.utils import timezone
-from django.utils.timesince import timesince
 
+from accounts import selectors as people
 from accounts.models import User
-from sandboxes import expiry, placement
+from sandboxes import estimates, placement, pool
 from sandboxes.lifecycle import State
 from sandboxes.models import Cluster, FaultRecord, Sandbox, SandboxEvent
 
-# What a start takes before this site has measured any: a cold kafka-1 on a laptop (median, 90th percentile).
-ASSUMED_S = {"start": (2.0, 5.0), "wake": (2.0, 4.0)}
-ASSUMED_STAGES_S = {"namespaces": 0.1, "kafka": 1.0, "probe": 0.2}
-SAMPLE = 50
-ENOUGH = 3
-
+_HOUR = timedelta(hours=1)
 STAGE_NAMES = {
     "namespaces": "Walls around your sandbox",
     "kafka": "The broker",
@@ -28,138 +22,12 @@ STAGE_NAMES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """How long a start takes. All in seconds; starts: how many were measured, 0 for an assumption."""
-
-    median_s: float
-    p90_s: float
-    starts: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StageRow:
-    """One line of a start's progress. mark: "past", "now", "" or "halt"; took_s: measured, or expected."""
+    """One line of a start's progress. mark: "past", "now", "halt" or ""; took_s: measured, or expected."""
 
     name: str
     mark: str
     took_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WhyAlive:
-    """Why a sandbox is awake: when it was started, what last counted as use, when it goes to sleep."""
-
-    started_at: datetime | None
-    started_ago: str
-    last_source: str
-    last_at: datetime | None
-    last_ago: str
-    expires_at: datetime | None
-    idle_minutes: int
-    profile: str
-    events: tuple[SandboxEvent, ...]
-
-
-_SOURCES = {
-    "start": "it was started",
-    "wake": "it was woken",
-    "file": "you changed a file",
-    "program": "one of your programs ran",
-    "check": "a task of a lab was checked",
-    "fault": "you broke something on purpose",
-    "extend": "you asked for more time",
-}
-
-
-def live_sandbox(user: User) -> Sandbox | None:
-    """The one sandbox that a user has or is about to have; None when they have none."""
-    return Sandbox.objects.filter(owner=user, wanted=Sandbox.Wanted.PRESENT).select_related("cluster").first()
-
-
-def owned_sandbox(sandbox_id: UUID, user: User) -> Sandbox | None:
-    """A sandbox, if this user owns it; in any state."""
-    return Sandbox.objects.filter(pk=sandbox_id, owner=user).select_related("cluster").first()
-
-
-def estimate(profile: str, what: str = "start") -> Estimate:
-    """Median and 90th percentile of the last 50 starts (or "wake"s) of a profile."""
-    came_from = State.BINDING if what == "start" else State.RESUMING
-    recent = SandboxEvent.objects.filter(
-        kind=SandboxEvent.MOVE, new=State.READY, old=came_from, sandbox__profile=profile
-    ).order_by("-at")[:SAMPLE]
-    took = sorted(took_s for took_s in recent.values_list("work_s", flat=True) if took_s > 0)
-    if len(took) < ENOUGH:
-        median_s, p90_s = ASSUMED_S[what]
-        return Estimate(median_s=median_s, p90_s=p90_s, starts=0)
-    nine_in_ten = took[min(len(took) - 1, math.ceil(0.9 * len(took)) - 1)]
-    return Estimate(median_s=statistics.median(took), p90_s=nine_in_ten, starts=len(took))
-
-
-def wait_s(sandbox: Sandbox) -> float:
-    """How long a sandbox that starts, wakes or waits will still take, in seconds."""
-    measured = estimate(sandbox.profile, "wake" if sandbox.now is State.RESUMING else "start")
-    if sandbox.now is not State.QUEUED or sandbox.cluster is None:
-        elapsed = (timezone.now() - (sandbox.begun_at or timezone.now())).total_seconds()
-        return max(0.0, measured.median_s - elapsed)
-    rounds = math.ceil(placement.place_in_queue(sandbox) / placement.starts_at_once(sandbox.cluster))
-    return (rounds + 1) * measured.median_s
-
-
-def stage_rows(sandbox: Sandbox) -> tuple[StageRow, ...]:
-    """The stages of a start with what each took, or is expected to take."""
-    since = sandbox.begun_at or sandbox.state_since
-    ended = SandboxEvent.objects.filter(sandbox=sandbox, kind=SandboxEvent.STAGE, at__gte=since)
-    took, expected = dict(ended.values_list("old", "took_s")), _usual_stages()
-    begun = sandbox.now in {State.PROVISIONING, State.BINDING, State.RESUMING}
-    reached = list(STAGE_NAMES).index(sandbox.stage) if sandbox.stage in STAGE_NAMES else 0
-    return tuple(
-        StageRow(
-            name=said, mark=_mark(index, reached) if begun else "", took_s=took.get(name, expected[name])
-        )
-        for index, (name, said) in enumerate(STAGE_NAMES.items())
-    )
-
-
-def _mark(index: int, reached: int) -> str:
-    return "past" if index < reached else "now" if index == reached else ""
-
-
-def _usual_stages() -> dict[str, float]:
-    """What each stage took in the middle of the last fifty, or is assumed to take before any was measured."""
-    stages = SandboxEvent.objects.filter(kind=SandboxEvent.STAGE, old__in=STAGE_NAMES).order_by("-pk")
-    measured: dict[str, list[float]] = {}
-    for name, took_s in stages.values_list("old", "took_s")[: SAMPLE * len(STAGE_NAMES)]:
-        measured.setdefault(name, []).append(took_s)
-    return ASSUMED_STAGES_S | {
-        name: statistics.median(took) for name, took in measured.items() if len(took) >= ENOUGH
-    }
-
-
-def active_faults(sandbox: Sandbox) -> tuple[FaultRecord, ...]:
-    """The faults that are in a sandbox now."""
-    return tuple(FaultRecord.objects.filter(sandbox=sandbox, undone_at=None))
-
-
-def _ago(then: datetime | None) -> str:
-    """How long ago, as a person would say it."""
-    if then is None or timezone.now() - then < timedelta(minutes=1):
-        return "just now"
-    return f"{timesince(then)} ago"
-
-
-def why_alive(sandbox: Sandbox) -> WhyAlive:
-    """What the "why is it alive" page says."""
-    return WhyAlive(
-        started_at=sandbox.begun_at,
-        started_ago=_ago(sandbox.begun_at),
-        last_source=_SOURCES.get(sandbox.last_activity_source, sandbox.last_activity_source),
-        last_at=sandbox.last_activity_at,
-        last_ago=_ago(sandbox.last_activity_at),
-        expires_at=sandbox.expires_at,
-        idle_minutes=int(expiry.IDLE.total_seconds() // 60),
-        profile=sandbox.profile,
-        events=tuple(sandbox.events.order_by("-pk")[:12]),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,16 +71,124 @@ class FailureRow:
     sentence: str
 
 
+# -- one student's -----------------------------------------------------------------------------------------
+
+
+def live_sandbox(user: User) -> Sandbox | None:
+    """The one sandbox that a user has or is about to have; None when they have none."""
+    return Sandbox.objects.filter(owner=user, wanted=Sandbox.Wanted.PRESENT).select_related("cluster").first()
+
+
+def owned_sandbox(sandbox_id: UUID, user: User) -> Sandbox | None:
+    """A sandbox, if this user owns it; in any state."""
+    return Sandbox.objects.filter(pk=sandbox_id, owner=user).select_related("cluster").first()
+
+
+def visible_sandbox(sandbox_id: UUID, user: User) -> Sandbox | None:
+    """A sandbox, if this user may see its owner's work, or is an admin; in any state."""
+    sandbox = Sandbox.objects.filter(pk=sandbox_id).select_related("cluster", "owner").first()
+    if sandbox is None or sandbox.owner is None:
+        return sandbox if user.role == "admin" else None
+    return sandbox if people.may_see(user, sandbox.owner) else None
+
+
+def stage_rows(sandbox: Sandbox) -> tuple[StageRow, ...]:
+    """The stages of a start with what each took, or is expected to take; of a failed one, where it halted."""
+    since = sandbox.begun_at or sandbox.state_since
+    ended = SandboxEvent.objects.filter(sandbox=sandbox, kind=SandboxEvent.STAGE, at__gte=since)
+    took, expected = dict(ended.values_list("old", "took_s")), estimates.usual_stages_s()
+    reached = _reached(sandbox, ended)
+    return tuple(
+        StageRow(name=said, mark=_mark(index, reached, sandbox), took_s=took.get(name, expected[name]))
+        for index, (name, said) in enumerate(STAGE_NAMES.items())
+    )
+
+
+def _reached(sandbox: Sandbox, ended: QuerySet[SandboxEvent]) -> int:
+    """The number of the stage it is in, or failed in."""
+    names = list(STAGE_NAMES)
+    if sandbox.stage in names:
+        return names.index(sandbox.stage)
+    if sandbox.now is State.FAILED:
+        entered = ended.exclude(new="").order_by("-pk").values_list("new", flat=True).first()
+        return names.index(entered) if entered in names else 0
+    # The last one is over, or the first has not been seen yet.
+    return len(names) if ended.filter(new="").exists() else 0
+
+
+def _mark(index: int, reached: int, sandbox: Sandbox) -> str:
+    if sandbox.now is State.QUEUED or (sandbox.now is State.FAILED and sandbox.begun_at is None):
+        return ""
+    if index == reached:
+        return "halt" if sandbox.now is State.FAILED else "now"
+    return "past" if index < reached else ""
+
+
+def active_faults(sandbox: Sandbox) -> tuple[FaultRecord, ...]:
+    """The faults that are in a sandbox now."""
+    return tuple(FaultRecord.objects.filter(sandbox=sandbox, undone_at=None))
+
+
+# -- everybody's -------------------------------------------------------------------------------------------
+
+
 def pool_rows() -> tuple[PoolRow, ...]:
     """One row for each open cluster and profile."""
-    return ()
+    open_ones = Cluster.objects.filter(open=True).order_by("pk")
+    return tuple(_pool_row(cluster, profile) for cluster in open_ones for profile in pool.PROFILES)
+
+
+def _pool_row(cluster: Cluster, profile: str) -> PoolRow:
+    since = timezone.now() - _HOUR
+    counted = pool.members(cluster, profile).values_list("state").annotate(count=Count("pk"))
+    there, wanted = dict(counted), pool.stock(cluster, profile)
+    warm = there.pop(State.WARM.value, 0)
+    return PoolRow(
+        cluster=cluster,
+        profile=profile,
+        wanted=wanted.wanted,
+        warm=warm,
+        starting=sum(there.values()),
+        claimed=pool.claims(cluster, profile, since=since).count(),
+        missed=pool.misses(cluster, profile, since=since).count(),
+        reserved=wanted.reserved,
+    )
 
 
 def queue_rows() -> tuple[QueueRow, ...]:
     """Everybody who waits for a place, in order, cluster by cluster."""
-    return ()
+    return tuple(row for cluster in Cluster.objects.order_by("pk") for row in _queue_of(cluster))
+
+
+def _queue_of(cluster: Cluster) -> list[QueueRow]:
+    waiting = list(placement.queue(cluster.pk).select_related("owner", "cluster"))
+    if not waiting:
+        return []
+    now, waits = timezone.now(), estimates.waits_s(cluster, len(waiting), waiting[0].profile)
+    return [
+        QueueRow(
+            sandbox=sandbox, place=place, waited_s=(now - sandbox.queued_at).total_seconds(), wait_s=wait
+        )
+        for place, (sandbox, wait) in enumerate(zip(waiting, waits, strict=True), 1)
+    ]
 
 
 def failures_by_cause(since: datetime) -> tuple[FailureRow, ...]:
     """Why sandboxes failed since then."""
-    return ()
+    failed = SandboxEvent.objects.filter(kind=SandboxEvent.MOVE, new=State.FAILED, at__gte=since)
+    causes = list(
+        failed.values("cause")
+        .annotate(count=Count("pk"), sandboxes=Count("sandbox", distinct=True), last=Max("pk"))
+        .order_by("-count", "cause")
+    )
+    latest = SandboxEvent.objects.in_bulk([cause["last"] for cause in causes])
+    return tuple(
+        FailureRow(
+            cause=cause["cause"],
+            count=cause["count"],
+            sandboxes=cause["sandboxes"],
+            last_at=latest[cause["last"]].at,
+            sentence=latest[cause["last"]].detail,
+        )
+        for cause in causes
+    )

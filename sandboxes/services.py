@@ -7,13 +7,12 @@ the sandbox or user they are about first and everything else by keyword, and may
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from sandboxes import expiry, faults, placement, provisioning
+from sandboxes import expiry, faults, placement, pool, provisioning, retries
 from sandboxes.backends.base import BackendError, Fault
 from sandboxes.errors import NotPossibleNow
 from sandboxes.lifecycle import ALIVE, State, may_move, stop_leads_to
@@ -30,7 +29,7 @@ from sandboxes.tasks import doorbell_on_commit, set_alarm
 logger = logging.getLogger(__name__)
 
 LONGEST_FAULT_S = faults.LONGEST_S
-PROFILES = ("kafka-1",)
+PROFILES = pool.PROFILES
 # How often a decision is tried again when the sandbox moves on at the very moment it is taken.
 TRIES = 10
 
@@ -42,7 +41,7 @@ def request_sandbox(user: User, profile: str = "kafka-1", *, by: User | None = N
     for _ in range(TRIES):
         sandbox = _live(user)
         if sandbox is None:
-            sandbox = _create(user, profile, by)
+            sandbox = _new(user, profile, by)
         elif sandbox.now in {State.SUSPENDED, State.FAILED}:
             sandbox = _start_again(sandbox, by)
         if sandbox is not None:
@@ -55,16 +54,21 @@ def _live(user: User) -> Sandbox | None:
     return Sandbox.objects.filter(owner=user, wanted=Sandbox.Wanted.PRESENT).first()
 
 
-def _create(user: User, profile: str, by: User | None) -> Sandbox | None:
-    """A new row with its first event; None when another request was first (the index holds one per owner)."""
-    cluster = placement.choose_cluster()
+def _new(user: User, profile: str, by: User | None) -> Sandbox | None:
+    """A warm one, or a new row; None when another request was first (the index holds one per owner)."""
+    actor = "student" if by is None or by == user else by.role
     try:
-        with transaction.atomic():
-            sandbox = Sandbox.objects.create(owner=user, cluster=cluster, profile=profile)
-            actor = actor_of(sandbox, by)
-            SandboxEvent.record(sandbox, old="", at=sandbox.created_at, actor=actor, by=by)
+        return pool.claim(user, profile, actor=actor, by=by) or _create(user, profile, actor, by)
     except IntegrityError:
         return None
+
+
+def _create(user: User, profile: str, actor: str, by: User | None) -> Sandbox:
+    """A new row with its first event."""
+    cluster = placement.choose_cluster()
+    with transaction.atomic():
+        sandbox = Sandbox.objects.create(owner=user, cluster=cluster, profile=profile)
+        SandboxEvent.record(sandbox, old="", at=sandbox.created_at, actor=actor, by=by)
     logger.info("sandbox.requested", extra={"sandbox": sandbox.hex})
     return sandbox
 
@@ -73,22 +77,7 @@ def _start_again(sandbox: Sandbox, by: User | None) -> Sandbox | None:
     """Wake what holds a student's data; queue what never became anybody's. None when it moved meanwhile."""
     if sandbox.failure_cause == "data_lost":
         raise NotPossibleNow(f"{sandbox.failure_sentence}")
-    return sandbox if try_again(sandbox, actor=actor_of(sandbox, by), by=by, retries=0) else None
-
-
-def try_again(sandbox: Sandbox, *, actor: str, by: User | None = None, retries: int) -> bool:
-    """Start or wake a sandbox that failed or sleeps; False when it moved meanwhile."""
-    new = State.QUEUED if sandbox.handed_over_at is None else State.RESUMING
-    fresh: dict[str, Any] = {
-        "queued_at": timezone.now(),
-        "begun_at": None,
-        "retries": retries,
-        "retry_at": None,
-    }
-    return sandbox.move_to(new, actor=actor, by=by, wish=True, **fresh, **_NO_FAILURE)
-
-
-_NO_FAILURE: dict[str, Any] = {"failure_cause": "", "failure_sentence": "", "failure_retryable": False}
+    return sandbox if retries.try_again(sandbox, actor=actor_of(sandbox, by), by=by) else None
 
 
 def actor_of(sandbox: Sandbox, by: User | None) -> str:
@@ -171,7 +160,8 @@ def hold(sandbox: Sandbox, *, until: datetime, by: User, reason: str = "") -> No
         raise NotPossibleNow("This sandbox is not awake, so it cannot be kept awake. Wake it first.")
     held = max(timezone.now(), min(until, expiry.hard_cap(sandbox)))
     sandbox.held_until = held
-    Sandbox.objects.filter(pk=sandbox.pk).update(held_until=held)
+    sandbox.expires_at = expiry.expiry_after(sandbox, sandbox.last_activity_at or timezone.now())
+    Sandbox.objects.filter(pk=sandbox.pk).update(held_until=held, expires_at=sandbox.expires_at)
     detail = f"until {held:%H:%M} UTC{': ' if reason else ''}{reason}"
     SandboxEvent.act(sandbox, "hold", actor=actor_of(sandbox, by), by=by, detail=detail)
     announce_state(sandbox.pk, sandbox.now, "")
@@ -198,6 +188,7 @@ def inject_fault(sandbox: Sandbox, fault: Fault, *, seconds: float, actor: str =
     if sandbox.now not in ALIVE:
         raise NotPossibleNow("Your sandbox is not running, so there is nothing to break. Press Start.")
     record = faults.book(sandbox, fault, seconds=seconds, actor=actor)
+    provisioning.need(sandbox)
     try:
         provisioning.backend_for(sandbox).inject(sandbox.hex, fault)
     except BackendError:

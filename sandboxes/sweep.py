@@ -1,23 +1,27 @@
 """Every ten seconds: compare what was decided with what is there, both ways, and ring where they differ.
 
 Nothing here waits for anything, so that beat may run it twice, late or not for a while. It is what makes a
-lost doorbell, a killed worker or a restarted Redis a matter of seconds. One inventory per cluster, never a
+lost doorbell, a killed worker or a restarted Redis a matter of seconds. One look per backend, never a
 question per sandbox that is settled.
 """
 
 import logging
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from django.utils import timezone
 
-from sandboxes import expiry, faults, placement, provisioning, pulse
-from sandboxes.backends.base import Backend, BackendError
+from sandboxes import expiry, faults, freezing, placement, pool, provisioning, pulse, retries
+from sandboxes.backends.base import Backend, BackendError, Observation, Phase
 from sandboxes.lifecycle import ALIVE, State
-from sandboxes.models import Cluster, Sandbox
+from sandboxes.models import Cluster, FaultRecord, Sandbox, announce_state
 
 logger = logging.getLogger(__name__)
+
+EVERY = timedelta(seconds=10)
 
 # States in which something is under way; QUEUED waits for its turn and is rung by `next_in_line`.
 _MOVING = (
@@ -29,13 +33,32 @@ _MOVING = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What all backends hold, by id; unseen: backends that could not be asked, of which nothing is known."""
+
+    seen: Mapping[UUID, Observation]
+    unseen: tuple[Backend, ...]
+
+    def knows(self, place: Sandbox | Cluster) -> bool:
+        return provisioning.backend_for(place) not in self.unseen
+
+
 def sweep() -> tuple[UUID, ...]:
-    """Undo what is overdue, remove orphans, put the unused to sleep; return the sandboxes to ring."""
+    """Undo what is overdue, remove what nobody wants, tend the pool, freeze and put to sleep what is idle.
+
+    Returns the sandboxes to ring.
+    """
     end_overdue_faults()
-    there = remove_orphans()
-    asleep = suspend_the_unused()
+    scene = look()
+    asleep = suspend_the_unused(scene)
+    warn_of_sleep()
+    tried = [sandbox.pk for sandbox in retries.try_due()]
+    freezing.note_watchers()
+    unseen = frozenset(cluster.pk for cluster in Cluster.objects.all() if not scene.knows(cluster))
+    tended = pool.tend(scene.seen, unseen=unseen)
     pulse.swept()
-    return tuple(dict.fromkeys((*asleep, *_to_ring(), *_left_behind(there))))
+    return tuple(dict.fromkeys((*asleep, *tried, *tended, *_to_ring(scene), *_left_behind(scene))))
 
 
 def end_overdue_faults() -> None:
@@ -44,8 +67,10 @@ def end_overdue_faults() -> None:
         faults.undo(record)
 
 
-def _to_ring() -> Iterable[UUID]:
-    yield from Sandbox.objects.filter(state__in=(*_MOVING, *ALIVE)).values_list("pk", flat=True)
+def _to_ring(scene: Scene) -> Iterator[UUID]:
+    yield from Sandbox.objects.filter(state__in=(*_MOVING, State.DEGRADED)).values_list("pk", flat=True)
+    yield from _changed(scene)
+    yield from freezing.idle().values_list("pk", flat=True)
     # A start waiting for its owner's former sandbox is not in line, but must not be forgotten.
     yield from Sandbox.objects.filter(state=State.QUEUED, owner__sandboxes__state=State.DELETING).values_list(
         "pk", flat=True
@@ -56,27 +81,44 @@ def _to_ring() -> Iterable[UUID]:
         yield from placement.next_in_line(cluster_id)
 
 
-def _left_behind(there: set[UUID]) -> Iterable[UUID]:
+def _changed(scene: Scene) -> Iterator[UUID]:
+    """Those that are READY and are not seen as their row says; one that is as it should be is left alone."""
+    downed = FaultRecord.objects.filter(undone_at=None, kind__in=faults.BROKER_KINDS)
+    on_purpose = set(downed.values_list("sandbox", flat=True))
+    for sandbox in Sandbox.objects.filter(state=State.READY).select_related("cluster"):
+        if sandbox.pk in on_purpose or (scene.knows(sandbox) and not _is_as_written(sandbox, scene)):
+            yield sandbox.pk
+
+
+def _is_as_written(sandbox: Sandbox, scene: Scene) -> bool:
+    seen = scene.seen.get(sandbox.pk)
+    return seen is not None and seen.phase is Phase.RUNNING and seen.frozen == sandbox.frozen
+
+
+def _left_behind(scene: Scene) -> Iterable[UUID]:
     """Failed starts that still have something in their backend."""
     failed = Sandbox.objects.filter(state=State.FAILED, handed_over_at=None).values_list("pk", flat=True)
-    return [pk for pk in failed if pk in there]
+    return [pk for pk in failed if pk in scene.seen]
 
 
-def remove_orphans() -> set[UUID]:
-    """Destroy what backends hold and no row wants; return the ids of everything that is there.
+def look() -> Scene:
+    """What every backend holds, one question each; what no row wants is destroyed.
 
     Only what a backend calls a sandbox of ours and whose name is an id of ours is ever touched.
     """
-    there: set[UUID] = set()
+    seen: dict[UUID, Observation] = {}
+    unseen: list[Backend] = []
     for backend in _backends():
         try:
-            found = {sandbox_id for name in backend.inventory() if (sandbox_id := _id_of(name))}
-            _destroy_unwanted(backend, found)
+            here = backend.look()
+            found = {known: here[name] for name in here if (known := _id_of(name))}
+            _destroy_unwanted(backend, set(found))
         except BackendError as error:
             logger.warning("sweep.no_inventory", extra={"why": error.sentence})
+            unseen.append(backend)
         else:
-            there |= found
-    return there
+            seen |= found
+    return Scene(seen=seen, unseen=tuple(unseen))
 
 
 def _backends() -> list[Backend]:
@@ -102,19 +144,35 @@ def _id_of(name: str) -> UUID | None:
     return sandbox_id if sandbox_id.hex == name and sandbox_id.version == 4 else None
 
 
-def suspend_the_unused() -> list[UUID]:
-    """Put sandboxes to sleep whose time is up and that run no program."""
+def suspend_the_unused(scene: Scene) -> list[UUID]:
+    """Put sandboxes to sleep whose time is up: unused and held by nobody, or awake for as long as may be."""
     now, asleep = timezone.now(), []
     for sandbox in Sandbox.objects.filter(state__in=ALIVE, expires_at__lte=now).select_related("cluster"):
-        if _runs_a_program(sandbox) and expiry.expiry_after(sandbox, now) > now:
+        may_stay = expiry.expiry_after(sandbox, now) > now
+        if may_stay and not scene.knows(sandbox):
+            continue
+        if may_stay and _runs_a_program(sandbox):
             expiry.touch(sandbox, "program", now)
-        elif sandbox.move_to(State.SUSPENDING, actor="sweep", wish=True, detail="not used for a while"):
+        elif sandbox.move_to(State.SUSPENDING, actor="sweep", wish=True, detail=_REASONS[may_stay]):
             asleep.append(sandbox.pk)
     return asleep
 
 
+_REASONS = {True: "not used for a while", False: f"awake for {expiry.CAP_HOURS} hours, the most there is"}
+
+
 def _runs_a_program(sandbox: Sandbox) -> bool:
+    """Asks without waking it."""
     try:
-        return any(run.running for run in provisioning.workspace(sandbox).programs())
+        programs = provisioning.backend_for(sandbox).workspace(sandbox.hex).programs()
     except BackendError:
         return False
+    return any(run.running for run in programs)
+
+
+def warn_of_sleep() -> None:
+    """Tell the pages of those that go to sleep in five minutes; the panel then offers to keep it awake."""
+    soon = timezone.now() + expiry.WARN
+    due = Sandbox.objects.filter(state__in=ALIVE, expires_at__gt=soon - EVERY, expires_at__lte=soon)
+    for sandbox_id, state in due.values_list("pk", "state"):
+        announce_state(sandbox_id, State(state), "")

@@ -23,6 +23,7 @@ from sandboxes.backends.base import (
 )
 from sandboxes.errors import SandboxError, TooOften
 from sandboxes.models import Sandbox
+from sandboxes.why import why_alive
 
 FAULT_S = 20
 LATENCY_MS = 400
@@ -84,7 +85,7 @@ def extend(request: HttpRequest) -> HttpResponse:
 def why(request: HttpRequest) -> HttpResponse:
     """Why the sandbox is alive: when it was started, what last counted as use, when it sleeps."""
     sandbox = selectors.live_sandbox(student_of(request))
-    context = {"sandbox": sandbox, "why": selectors.why_alive(sandbox) if sandbox else None}
+    context = {"sandbox": sandbox, "why": why_alive(sandbox) if sandbox else None}
     return render(request, "sandboxes/why.html", context)
 
 

@@ -18,6 +18,8 @@ if os.environ.get("MILLRACE_TEST_WORKER") != _WORKER:
     os.environ["SECRET_KEY"] = "only-for-tests"
     os.environ["DATABASE_URL"] = f"sqlite:///{os.environ['MILLRACE_DATA']}/tests.sqlite3"
     os.environ.setdefault("SANDBOX_BACKEND", "memory")
+    # A pool of its own would stand in every count of sandboxes; tests about it ask for one.
+    os.environ.setdefault("WARM_POOL", "0")
     # Playwright's synchronous API keeps a loop in the test's thread; Django would refuse the ORM there.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     os.environ["MILLRACE_TEST_WORKER"] = _WORKER

@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from sandboxes import pulse, selectors
+from sandboxes import estimates, pulse, selectors
 from sandboxes.console import words
 from sandboxes.console.needs import Need, needs_of
 from sandboxes.console.places import Place, places_of
 from sandboxes.console.words import KINDS, Kind
 from sandboxes.lifecycle import State
 from sandboxes.models import Cluster, PoolReservation, Sandbox
-from sandboxes.selectors import Estimate, FailureRow, PoolRow
+from sandboxes.selectors import FailureRow, PoolRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class Capacity:
     held: tuple[Sandbox, ...]
     orphans: tuple[pulse.Orphan, ...]
     swept: str
-    estimate: Estimate
+    estimate: estimates.Estimate
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -94,7 +94,7 @@ def capacity() -> Capacity:
         held=held,
         orphans=pulse.orphans(),
         swept=words.NOTHING if swept_s is None else words.lasting(swept_s),
-        estimate=selectors.estimate("kafka-1"),
+        estimate=estimates.estimate("kafka-1"),
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from sandboxes import leases, provisioning, reconcile, selectors, services, sweep
+from sandboxes import estimates, leases, provisioning, reconcile, services, step, sweep
 from sandboxes.backends.base import Phase
 from sandboxes.errors import NotPossibleNow
 from sandboxes.lifecycle import State
@@ -65,7 +65,7 @@ def test_a_never_ready_start_fails_at_its_deadline_with_a_sentence(ada: User, us
     use_backend("NeverBackend")
     sandbox = services.request_sandbox(ada)
     reconcile.reconcile(sandbox.pk)
-    age(sandbox, reconcile.START_DEADLINE_S + 1)
+    age(sandbox, step.START_DEADLINE_S + 1)
 
     reconcile.reconcile(sandbox.pk)
 
@@ -227,7 +227,7 @@ def test_what_does_not_go_away_is_set_aside_and_the_student_goes_on(ada: User, u
     use_backend("LingeringBackend")
     old = ready_sandbox(ada)
     services.delete_sandbox(old)
-    age(old, reconcile.DELETE_DEADLINE_S + 1)
+    age(old, step.DELETE_DEADLINE_S + 1)
 
     reconcile.reconcile(old.pk)
     new = ready_sandbox(ada)
@@ -241,7 +241,7 @@ def test_the_sweep_ends_a_quarantine_once_the_backend_lets_go(ada: User, use_bac
     use_backend("LingeringBackend")
     sandbox = ready_sandbox(ada)
     services.delete_sandbox(sandbox)
-    age(sandbox, reconcile.DELETE_DEADLINE_S + 1)
+    age(sandbox, step.DELETE_DEADLINE_S + 1)
     reconcile.reconcile(sandbox.pk)
     use_backend("InstantBackend")
 
@@ -318,7 +318,7 @@ def test_starts_are_bounded_and_first_come_first_served(
         "queued",
         "queued",
     ]
-    assert selectors.wait_s(sandboxes[4]) > selectors.wait_s(sandboxes[2])
+    assert estimates.wait_s(sandboxes[4]) > estimates.wait_s(sandboxes[2])
 
 
 def test_a_finished_start_rings_for_the_next_in_line(django_user_model: type[User]) -> None:
@@ -451,12 +451,12 @@ def test_the_hard_cap_wins_over_a_running_program(ada: User) -> None:
 
 
 def test_estimates_are_assumed_first_and_measured_later(ada: User, django_user_model: type[User]) -> None:
-    assumed = selectors.estimate("kafka-1")
+    assumed = estimates.estimate("kafka-1")
     for number in range(4):
         ready_sandbox(django_user_model.objects.create_user(f"student-{number}"))
     SandboxEvent.objects.filter(new="ready").update(work_s=3.0)
 
-    measured = selectors.estimate("kafka-1")
+    measured = estimates.estimate("kafka-1")
 
     assert (assumed.starts, measured.starts) == (0, 4)
     assert (measured.median_s, measured.p90_s) == (3.0, 3.0)

@@ -1,0 +1,84 @@
+"""How long a start takes here, and how long somebody waits for one: measured from what happened before."""
+
+import math
+import statistics
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+from sandboxes import placement, pool, queueing
+from sandboxes.lifecycle import State
+from sandboxes.models import Cluster, Sandbox, SandboxEvent
+
+# What each takes before this site has measured any: a kafka-1 on a laptop (median, 90th percentile).
+ASSUMED_S = {"start": (2.0, 5.0), "wake": (2.0, 4.0), "warm": (0.1, 0.5)}
+ASSUMED_STAGES_S = {"namespaces": 0.1, "kafka": 1.0, "probe": 0.2}
+STAGES = tuple(ASSUMED_STAGES_S)
+SAMPLE = 50
+ENOUGH = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """How long a start takes. All in seconds; starts: how many were measured, 0 for an assumption."""
+
+    median_s: float
+    p90_s: float
+    starts: int
+    mean_s: float = 0.0
+
+
+def estimate(profile: str, what: str = "start") -> Estimate:
+    """Of the last 50: what: "start" from nothing, "wake" of a sleeping one, "warm" out of the pool."""
+    came_from = State.RESUMING if what == "wake" else State.BINDING
+    recent = SandboxEvent.objects.filter(
+        kind=SandboxEvent.MOVE, new=State.READY, old=came_from, sandbox__profile=profile, work_s__gt=0
+    )
+    of_pool = recent.filter(detail=pool.HAND_OVER)
+    recent = of_pool if what == "warm" else recent.exclude(detail=pool.HAND_OVER)
+    took = sorted(recent.order_by("-at").values_list("work_s", flat=True)[:SAMPLE])
+    if len(took) < ENOUGH:
+        median_s, p90_s = ASSUMED_S[what]
+        return Estimate(median_s=median_s, p90_s=p90_s, starts=0, mean_s=median_s)
+    return Estimate(
+        median_s=statistics.median(took),
+        p90_s=took[math.ceil(0.9 * len(took)) - 1],
+        starts=len(took),
+        mean_s=statistics.fmean(took),
+    )
+
+
+def wait_s(sandbox: Sandbox) -> float:
+    """How long a sandbox that starts, wakes or waits will still take, in seconds."""
+    if sandbox.now is State.QUEUED and sandbox.cluster is not None:
+        return waits_s(sandbox.cluster, placement.place_in_queue(sandbox), sandbox.profile)[-1]
+    waking = sandbox.now is State.RESUMING
+    known = estimate(sandbox.profile, "wake" if waking else "warm" if sandbox.frozen else "start")
+    return _left_s(sandbox, known)
+
+
+def waits_s(cluster: Cluster, count: int, profile: str) -> list[float]:
+    """The wait of each of the first `count` in the queue of a cluster.
+
+    A start is counted with its mean: a queue is a sum of starts, and a few slow ones make it longer.
+    """
+    known = estimate(profile)
+    busy = [_left_s(sandbox, known) for sandbox in placement.under_way(cluster.pk)]
+    places = placement.starts_at_once(cluster)
+    return queueing.waits_s(places=places, left_s=busy, count=count, start_s=known.mean_s)
+
+
+def _left_s(sandbox: Sandbox, known: Estimate) -> float:
+    elapsed_s = (timezone.now() - (sandbox.begun_at or timezone.now())).total_seconds()
+    return queueing.left_of_start_s(elapsed_s, median_s=known.median_s, p90_s=known.p90_s)
+
+
+def usual_stages_s() -> dict[str, float]:
+    """What each stage took in the middle of the last fifty, or is assumed to take before any was measured."""
+    stages = SandboxEvent.objects.filter(kind=SandboxEvent.STAGE, old__in=STAGES).order_by("-pk")
+    measured: dict[str, list[float]] = {}
+    for name, took_s in stages.values_list("old", "took_s")[: SAMPLE * len(STAGES)]:
+        measured.setdefault(name, []).append(took_s)
+    return ASSUMED_STAGES_S | {
+        name: statistics.median(took) for name, took in measured.items() if len(took) >= ENOUGH
+    }
