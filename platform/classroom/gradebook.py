@@ -9,6 +9,20 @@ from classroom.columns import LabColumn, TaskColumn, columns
 from classroom.facts import StudentFacts, read_class
 from classroom.marks import TaskFacts
 
+BARS, HEIGHT = 8, 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """One bar of a small histogram, x from the left in bars, height in the drawing's units."""
+
+    x: int
+    height: int
+
+    @property
+    def y(self) -> int:
+        return HEIGHT - self.height
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grade:
@@ -64,12 +78,32 @@ class Gradebook:
         )
 
     @property
+    def spreads(self) -> tuple[tuple[Bar, ...], ...]:
+        """How the points of each lab, and the totals, are spread."""
+        labs = (
+            spread([row.grades[place].points or 0 for row in self.rows], lab.points)
+            for place, lab in enumerate(self.labs)
+        )
+        return (*labs, spread([row.total for row in self.rows], self.points))
+
+    @property
     def begun(self) -> int:
         return sum(row.total > 0 for row in self.rows)
 
     @property
     def has_earlier(self) -> bool:
         return any(grade.was_earlier for row in self.rows for grade in row.grades)
+
+
+def spread(points: Sequence[int], of: int) -> tuple[Bar, ...]:
+    """Eight bars from nothing to everything; the tallest fills the height, and nobody has no bar."""
+    counts = [0] * BARS
+    for number in points:
+        counts[min(BARS - 1, number * BARS // of) if of else 0] += 1
+    tallest = max(counts, default=0) or 1
+    return tuple(
+        Bar(x=place, height=-(-count * HEIGHT // tallest)) for place, count in enumerate(counts) if count
+    )
 
 
 def gradebook(cohort: Cohort) -> Gradebook:

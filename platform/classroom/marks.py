@@ -99,12 +99,16 @@ NOTHING = Mark()
 def mark_of(
     facts: TaskFacts | None, *, active_at: float | None, now: float, still_since: float | None = None
 ) -> Mark:
-    """The cell of a task; without a row it is not begun. still_since: as in stuck.OpenTask."""
+    """The cell of a task; without a row it is not begun. still_since: as in stuck.OpenTask.
+
+    Several tasks of a lab may be watched at once; one that only waits is shown where the student is at.
+    """
     if facts is None:
         return NOTHING
     if facts.passed_at is not None:
         return Mark(kind="passed")
-    if facts.begun_at is None:
+    only_watched = facts.state == "waiting" and facts.is_open and still_since is None
+    if facts.begun_at is None or only_watched:
         return NOTHING
     kind = _OF_STATE.get(facts.state, "working")
     if not facts.is_open and kind in {"working", "late"}:

@@ -10,7 +10,7 @@ def student_parts(page: StudentPage) -> list[Part]:
     return [
         Part(id="who", template="classroom/who.html", stamp=stamp_of((page.row, page.points)), shown=page),
         *(
-            Part(id=lab.anchor, template="classroom/lab.html", stamp=lab.stamp, shown=lab)
+            Part(id=lab.anchor, template="classroom/lab.html", stamp=lab.stamp, shown=lab, into="labs")
             for lab in page.labs
         ),
         Part(id="asked", template="classroom/asked.html", stamp=stamp_of(page.answers), shown=page.answers),

@@ -14,6 +14,8 @@ PEOPLE = ("nobody", "ada", "edsger", "grace", "barbara", "root")
 SANDBOX = "{sandbox}"
 CLUSTER = "{cluster}"
 RESERVATION = "{reservation}"
+COHORT = "{cohort}"
+ADA = "{ada}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,7 @@ class Row:
     path:   the address to ask, with {names} that the tests fill in.
     expect: person -> HTTP status.
     why:    what the difference between people is, where there is one.
+    acts:   who but Ada may change what is hers by it.
     """
 
     route: str
@@ -33,6 +36,7 @@ class Row:
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     why: str = ""
+    acts: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -270,9 +274,42 @@ LIVE = (
     ),
 )
 
+# Grace teaches Ada's class, Barbara another one; Root sees all.
+_TEACHERS = all_get(404) | {"grace": 200, "root": 200, "nobody": 302}
+_ONE_CLASS, _AT_CLASS = "class/<int:cohort_id>/", f"/class/{COHORT}/"
+_ONE_STUDENT, _AT_STUDENT = f"{_ONE_CLASS}<int:student_id>/", f"{_AT_CLASS}{ADA}/"
+
+CLASSROOM = (
+    Row(
+        route="class/",
+        path="/class/",
+        expect=_TEACHERS | {"grace": 302, "barbara": 302},
+        why="whoever teaches one class is led to it; a student finds nothing",
+    ),
+    *(
+        Row(route=_ONE_CLASS + more, path=_AT_CLASS + more, expect=_TEACHERS)
+        for more in ("", "people/", "gradebook/", "gradebook.csv")
+    ),
+    Row(route=f"{_ONE_CLASS}rows/", path=f"{_AT_CLASS}rows/?parts=say.old", expect=_TEACHERS),
+    Row(route=_ONE_STUDENT, path=_AT_STUDENT, expect=_TEACHERS),
+    Row(
+        route=f"{_ONE_STUDENT}changes/",
+        path=f"{_AT_STUDENT}changes/?parts=who.old",
+        expect=_TEACHERS,
+    ),
+    Row(
+        route=f"{_ONE_STUDENT}keep-awake/",
+        method="POST",
+        path=f"{_AT_STUDENT}keep-awake/",
+        expect=_TEACHERS | {"grace": 302, "root": 302},
+        why="those who teach her may give her time; it is all that they may do to her sandbox",
+        acts=frozenset({"grace", "root"}),
+    ),
+)
+
 OPERATION = (Row(route="healthz/", path="/healthz/", expect=all_get(200)),)
 
-ROWS: tuple[Row, ...] = (*ACCOUNTS, *SANDBOX_PAGES, *LESSONS, *CONSOLE, *LIVE, *OPERATION)
+ROWS: tuple[Row, ...] = (*ACCOUNTS, *SANDBOX_PAGES, *LESSONS, *CONSOLE, *CLASSROOM, *LIVE, *OPERATION)
 
 # 4401 not signed in, 4403 not yours. Those who teach her may watch her cluster; only Ada runs programs in it.
 SOCKETS: tuple[Socket, ...] = (

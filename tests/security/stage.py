@@ -36,7 +36,11 @@ class Scene:
     def fill(self, path: str) -> str:
         """A row's path with the names of this scene."""
         return path.format(
-            sandbox=self.sandbox.id, cluster=self.sandbox.cluster_id, reservation=self.reservation.pk
+            sandbox=self.sandbox.id,
+            cluster=self.sandbox.cluster_id,
+            reservation=self.reservation.pk,
+            cohort=self.cast.spring.pk,
+            ada=self.cast.ada.pk,
         )
 
 
