@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from redis.exceptions import RedisError
 
-from live import frames
+from live import frames, metrics
 from live.feed import Feed, Past, unpacked, unpacked_beat
 from live.frames import LIMITS
 from live.news import MISSED, News
@@ -108,6 +108,7 @@ class Channel:
         if resume is None or resume.epoch != self._ring.epoch or not self._ring.covers(resume.seq):
             return False
         viewer.stand_at(resume.epoch, resume.seq)
+        metrics.RESUMES.labels("ring").inc()
         viewer.say(_hello(resume, resumed=True))
         self._pass_on(viewer, self._ring.after(resume.seq))
         return True
@@ -115,6 +116,7 @@ class Channel:
     def _restart(self, viewer: Viewer, resume: Place | None, past: Past) -> None:
         if self._resume(viewer, resume):
             return
+        metrics.RESUMES.labels("snapshot").inc()
         viewer.stand_at(past.epoch, past.seq)
         if resume and resume.epoch == past.epoch and resume.seq < past.seq:
             viewer.say(frames.Lost(e=past.epoch, t=now_ms(), from_=resume.seq + 1, to=past.seq))
@@ -150,6 +152,8 @@ class Channel:
             return
         self._ring.append(envelope)
         text = envelope.data.decode()
+        metrics.FRAMES.inc()
+        metrics.DELIVERIES.inc(len(self.viewers))
         for viewer in self.viewers:
             viewer.offer(envelope, text)
 

@@ -17,7 +17,7 @@ import orjson
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
-from live import frames
+from live import frames, metrics
 from live.channel import RECONNECT_S, Channel, Follow
 from live.feed import OPS, WATCH_S, Feed, frames_channel
 from live.ops import Place
@@ -202,6 +202,7 @@ class Hub:
             now = time.monotonic()
             is_ping_due = now - pinged >= PING_S
             pinged = now if is_ping_due else pinged
+            metrics.VIEWERS.set(sum(len(channel.viewers) for channel in self._channels.values()))
             for channel in list(self._channels.values()):
                 for viewer in list(channel.viewers):
                     viewer.tick(now)

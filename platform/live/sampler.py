@@ -8,6 +8,7 @@ import logging
 
 from redis.exceptions import RedisError
 
+from live import metrics
 from live.feed import KNOCK, Feed
 from live.stopping import stop
 from live.watch import Resolve, Watch
@@ -48,6 +49,7 @@ class Sampler:
         self._clear_away()
         watched = await self._feed.watched()
         self._gone &= watched
+        metrics.WATCHES.set(len(self._watches))
         for hex_id in watched - self._gone:
             if hex_id not in self._watches and len(self._watches) < MOST_WATCHES:
                 watch = Watch(hex_id, self._feed, self._resolve)

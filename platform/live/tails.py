@@ -1,8 +1,7 @@
 """Following topics by long polls: the records of a topic, as soon as the broker has them.
 
 The pause comes after data: a record on a quiet topic shows at once, a busy one is read in larger pieces,
-since a
-broker's cost is per fetch and not per record (20 fetches a second at most).
+since a broker's cost is per fetch and not per record (33 fetches a second at most).
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ from live.wire.requests import EARLIEST, LATEST, Fetched, PartitionMeta, Positio
 
 PARTITION_BYTES = 512 * 1024
 TOTAL_BYTES = 4 * 1024 * 1024
-QUIET_PAUSE_S = 0.020
+QUIET_PAUSE_S = 0.030
 BUSY_PAUSE_S = 0.050
-BUSY_RECORDS_PER_S = 100
+BUSY_RECORDS_PER_S = 150
 RETRY_S = (0.1, 0.2, 0.5, 1.0)
 _SPARE_S = 1.0
 _FAR_BEHIND = 100_000

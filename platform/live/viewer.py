@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from live import frames
+from live import frames, metrics
 from live.frames import Frame, Lane
 from live.holding import Held
 from live.ops import Place
@@ -114,6 +114,8 @@ class Viewer:
         """Say no more; the writer closes the socket."""
         if not self.close_code:
             self.close_code = code
+            if code == SLOW:
+                metrics.SLOW_CLOSES.inc()
             self._queue.clear()
             self._wake()
             if self._on_close:
@@ -157,6 +159,7 @@ class Viewer:
                 e=self._epoch, s=before - 1, t=time.time_ns() // 1_000_000, from_=self._skipped
             )
             self._put(frames.encode(skip).decode())
+            metrics.SKIPPED.inc(before - self._skipped)
             self._given, self._skipped = before - 1, 0
 
     def _send(self, seq: int, text: str) -> None:

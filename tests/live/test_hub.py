@@ -283,6 +283,7 @@ async def test_frames_lost_between_redis_and_the_hub_are_read_from_the_ring(hub:
     assert browser.offsets["orders"][0] == [0, 1, 2, 3]
 
 
+@pytest.mark.logs("live.hub.cut")
 async def test_after_a_restart_of_redis_viewers_get_a_new_picture() -> None:
     with running_valkey() as valkey:
         hub = Hub(Feed(connect(valkey.url)))
