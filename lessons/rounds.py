@@ -20,7 +20,7 @@ from django.db.models import Q
 from django.utils import timezone
 from structlog.contextvars import bound_contextvars
 
-from lessons import grading, stimulus
+from lessons import grading, metrics, stimulus
 from lessons.checks import AttemptFacts, NotReady, State, Verdict, ViewUnavailable, WorkloadRecord
 from lessons.judges import LabCode, load_code, stored_code
 from lessons.labs import Lab, Stimulus
@@ -125,7 +125,10 @@ class _Grader:
             self._look_and_judge(code)
         except ViewUnavailable:
             self._not_ready(code.lab)
-        took_ms = int((time.monotonic() - began) * 1000)
+        took_s = time.monotonic() - began
+        metrics.ROUNDS.inc()
+        metrics.ROUND_SECONDS.observe(took_s)
+        took_ms = int(took_s * 1000)
         return self._record(code.lab, took_ms)
 
     # -- judging -------------------------------------------------------------------------------------------
@@ -280,6 +283,7 @@ class _Grader:
         self, name: str, verdict: Verdict, number: int, now: datetime, took_ms: int, asked: bool
     ) -> None:
         data = _as_json(verdict)
+        transaction.on_commit(metrics.VERDICTS.labels(verdict.state.value).inc)
         VerdictRow.objects.create(
             attempt=self.attempt, task_id=name, number=number, state=verdict.state.value, cause=verdict.cause,
             sentence=data["sentence"], evidence=data["evidence"], look=verdict.look, judged_at=now,

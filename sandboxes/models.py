@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
+from sandboxes import metrics
 from sandboxes.announce import announce
 from sandboxes.lifecycle import State, require_move
 
@@ -191,10 +192,11 @@ class Sandbox(models.Model):
             before = self.stage
             if not self.note(token=token, stage=stage, stage_since=at):
                 return False
-            SandboxEvent.objects.create(
+            event = SandboxEvent.objects.create(
                 sandbox=self, at=at, kind=SandboxEvent.STAGE, old=before, new=stage,
                 generation=self.generation, actor="worker", took_s=took_s,
             )  # fmt: skip
+            transaction.on_commit(partial(metrics.noted, event, self))
             transaction.on_commit(partial(announce_state, self.id, self.now, stage))
         return True
 
@@ -278,22 +280,24 @@ class SandboxEvent(models.Model):
     ) -> None:
         """Write the event of a move that has just been made."""
         began = sandbox.begun_at if sandbox.now is State.READY else None
-        cls.objects.create(
+        event = cls.objects.create(
             sandbox=sandbox, at=at, old=old, new=sandbox.state, generation=sandbox.generation,
             actor=actor, by=by, detail=sandbox.detail, took_s=took_s,
             cause=sandbox.failure_cause if sandbox.now is State.FAILED else "",
             work_s=(at - began).total_seconds() if began else 0.0,
         )  # fmt: skip
+        transaction.on_commit(partial(metrics.noted, event, sandbox))
 
     @classmethod
     def act(
         cls, sandbox: Sandbox, what: str, *, actor: str, by: User | None = None, detail: str = ""
     ) -> None:
         """Write down that something was done to a sandbox that is no move."""
-        cls.objects.create(
+        event = cls.objects.create(
             sandbox=sandbox, kind=cls.ACT, new=what, generation=sandbox.generation, actor=actor, by=by,
             detail=detail[:300],
         )  # fmt: skip
+        transaction.on_commit(partial(metrics.noted, event, sandbox))
 
 
 class FaultRecord(models.Model):

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from django.core.cache import cache
 
+from sandboxes import metrics
+
 # Beat sends one every ten seconds; three that did not come are no chance any more.
 OVERDUE_S = 30.0
 _SWEPT, _ORPHANS = "sandboxes:swept", "sandboxes:orphans"
@@ -35,7 +37,10 @@ def since_sweep_s() -> float | None:
 
 def orphan_removed(hex_id: str) -> None:
     """Note what was destroyed, once, however many sweeps it takes."""
-    known = [(at, name) for at, name in cache.get(_ORPHANS, []) if name != hex_id]
+    before = cache.get(_ORPHANS, [])
+    known = [(at, name) for at, name in before if name != hex_id]
+    if len(known) == len(before):
+        metrics.ORPHANS.inc()
     cache.set(_ORPHANS, [*known, (time.time(), hex_id)][-_KEPT:], _KEPT_S)
 
 

@@ -13,7 +13,7 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 from structlog.contextvars import bound_contextvars
 
-from sandboxes import faults, reconcile
+from sandboxes import faults, metrics, reconcile
 from sandboxes import sweep as sweeping
 from sandboxes.models import FaultRecord
 
@@ -35,7 +35,8 @@ def ring(sandbox_id: str) -> str:
 @shared_task(name="sandboxes.tasks.sweep", ignore_result=True)
 def sweep() -> int:
     """Look at everything that may need it; return how many were rung."""
-    ids = sweeping.sweep()
+    with metrics.SWEEP_SECONDS.time():
+        ids = sweeping.sweep()
     for sandbox_id in ids:
         doorbell(sandbox_id)
     return len(ids)

@@ -38,6 +38,9 @@ def bind_the_id(task: Task[Any, Any], **signal: Any) -> None:
 
 
 @signals.task_postrun.connect
-def unbind_the_id(task: Task[Any, Any], **signal: Any) -> None:
+def after_a_task(task: Task[Any, Any], **signal: Any) -> None:
     """The thread goes on to another task."""
+    from config import heartbeat
+
     reset_contextvars(**task.request.get("bound", {}))
+    heartbeat.executed()

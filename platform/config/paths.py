@@ -30,6 +30,12 @@ SANDBOX_DIR = DATA_DIR / "sandboxes"
 SITE_LOCK = DATA_DIR / "site.lock"
 VALKEY_SOCKET = RUN_DIR / "valkey.sock"
 HOST_SOCKET = RUN_DIR / "host.sock"
+# Touched by every task that a worker has executed; the supervisor looks at its age.
+WORKER_PULSE = RUN_DIR / "worker.pulse"
+# One small file per process and kind of figure, added up when Prometheus asks.
+METRICS_DIR = RUN_DIR / "metrics"
+# The process id of each of the site's processes, by name, kept by the supervisor.
+PIDS_DIR = RUN_DIR / "pids"
 
 # What set-up installs or builds; MILLRACE_CACHE lets several installations (and the tests) share one copy.
 CACHE_DIR = Path(os.environ.get("MILLRACE_CACHE", DATA_DIR / "cache")).resolve()

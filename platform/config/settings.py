@@ -137,13 +137,18 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "provision"
 CELERY_TASK_QUEUES = [Queue("provision"), Queue("grade"), Queue("housekeeping")]
-CELERY_TASK_ROUTES = {"lessons.*": {"queue": "grade"}, "sandboxes.tasks.sweep": {"queue": "housekeeping"}}
+CELERY_TASK_ROUTES = {
+    "lessons.*": {"queue": "grade"},
+    "sandboxes.tasks.sweep": {"queue": "housekeeping"},
+    "config.*": {"queue": "housekeeping"},
+}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_TIME_LIMIT = 60
 CELERY_BEAT_SCHEDULE = {
     "sweep-sandboxes": {"task": "sandboxes.tasks.sweep", "schedule": 10.0, "options": {"expires": 10}},
+    "heartbeat": {"task": "config.tasks.heartbeat", "schedule": 5.0, "options": {"expires": 10}},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 
@@ -210,7 +215,7 @@ CSRF_COOKIE_NAME = "__Host-csrf" if SECURE else "millrace-csrf"
 CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in ALLOWED_HOSTS] if SECURE else []
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE else None
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
-SECURE_REDIRECT_EXEMPT = [r"^healthz/$"]
+SECURE_REDIRECT_EXEMPT = [r"^(healthz/|readyz/|metrics)$"]
 SECURE_SSL_REDIRECT = SECURE
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
@@ -246,6 +251,11 @@ STORAGES = {
 # Nobody else's page needs our files.
 SERVESTATIC_ALLOW_ALL_ORIGINS = False
 SERVESTATIC_ADD_HEADERS_FUNCTION = file_headers
+
+# -- Metrics -------------------------------------------------------------------------------------------------
+
+# What Prometheus must show as its bearer token; without one, only this very machine may ask.
+METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 
 # -- Language, time, logs ------------------------------------------------------------------------------------
 

@@ -2,7 +2,8 @@
 
 from django.urls import include, path
 
-from config.health import health
+from config.health import health, ready
+from config.scrape import metrics
 
 urlpatterns = [
     path("accounts/", include("accounts.urls")),
@@ -11,6 +12,8 @@ urlpatterns = [
     path("live/", include("live.urls")),
     path("class/", include("classroom.urls")),
     path("healthz/", health, name="health"),
+    path("readyz/", ready, name="ready"),
+    path("metrics", metrics, name="metrics"),
     path("", include("lessons.urls")),
 ]
 

@@ -6,7 +6,6 @@ closed with a code that means "come back and say where you were".
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -15,6 +14,7 @@ from live import frames, metrics
 from live.frames import Frame, Lane
 from live.holding import Held
 from live.ops import Place
+from live.outgoing import Outgoing
 from live.stream import Envelope
 
 SLOW = 4408
@@ -25,18 +25,22 @@ RECOVER_BYTES = 64 * 1024
 CLOSE_BYTES = 2 * 1024 * 1024
 CLOSE_S = 15.0
 MOST_HELD_EVENTS = 1000
-# What goes out as one message: frames that wait together share the cost of sending.
-MESSAGE_BYTES = 64 * 1024
 
 
 class Viewer:
-    """Filled by a hub, emptied by the one task that writes to the tab.
+    """Filled by a hub; what is to be sent waits in `outgoing`.
 
     on_close: called once, when there is no more to say and the tab is to be let go with `close_code`.
     """
 
-    def __init__(self, topics: Iterable[str] = (), on_close: Callable[[], object] | None = None) -> None:
+    def __init__(
+        self,
+        topics: Iterable[str] = (),
+        outgoing: Outgoing | None = None,
+        on_close: Callable[[], object] | None = None,
+    ) -> None:
         self.topics = frozenset(topics)
+        self.outgoing = outgoing or Outgoing()
         self.is_paused = False
         self.close_code = 0
         self._on_close = on_close
@@ -44,8 +48,6 @@ class Viewer:
         self._seq = self._given = 0
         self._skipped: int = 0
         self._held: Held | None = None
-        self._queue: deque[str] = deque()
-        self._wanting: asyncio.Future[None] | None = None
         self._owed: deque[tuple[int, int, float]] = deque()
         self._owed_bytes = 0
 
@@ -56,16 +58,16 @@ class Viewer:
     @property
     def place(self) -> Place | None:
         """Where a tab stands that has got everything handed out so far; None while more is waiting."""
-        return None if self._queue or not self._epoch else Place(self._epoch, self._given)
+        return None if self.outgoing or not self._epoch else Place(self._epoch, self._given)
 
     # -- For the hub ---------------------------------------------------------------------------------------
 
     def say(self, frame: Frame) -> None:
         """A frame without a place in the sequence."""
-        self._put(frames.encode(frame).decode())
+        self.outgoing.put(frames.encode(frame).decode())
 
     def say_raw(self, text: str) -> None:
-        self._put(text)
+        self.outgoing.put(text)
 
     def stand_at(self, epoch: str, seq: int) -> None:
         """What follows continues from here; everything before is settled or void."""
@@ -116,35 +118,9 @@ class Viewer:
             self.close_code = code
             if code == SLOW:
                 metrics.SLOW_CLOSES.inc()
-            self._queue.clear()
-            self._wake()
+            self.outgoing.close()
             if self._on_close:
                 self._on_close()
-
-    # -- For the writer ------------------------------------------------------------------------------------
-
-    async def next(self) -> str | None:
-        """What to send next: a line for each frame that waits, in order, some 64 KiB at most.
-
-        None when the tab is to be let go with `close_code`.
-        """
-        while not self._queue:
-            if self.close_code:
-                return None
-            self._wanting = asyncio.get_running_loop().create_future()
-            await self._wanting
-        return self._queue.popleft() if len(self._queue) == 1 else self._joined()
-
-    def _joined(self) -> str:
-        lines = [self._queue.popleft()]
-        size = len(lines[0])
-        while self._queue and (size := size + len(self._queue[0])) <= MESSAGE_BYTES:
-            lines.append(self._queue.popleft())
-        return "\n".join(lines)
-
-    def _wake(self) -> None:
-        if self._wanting is not None and not self._wanting.done():
-            self._wanting.set_result(None)
 
     # -- Inside --------------------------------------------------------------------------------------------
 
@@ -158,7 +134,7 @@ class Viewer:
             skip = frames.Skip(
                 e=self._epoch, s=before - 1, t=time.time_ns() // 1_000_000, from_=self._skipped
             )
-            self._put(frames.encode(skip).decode())
+            self.outgoing.put(frames.encode(skip).decode())
             metrics.SKIPPED.inc(before - self._skipped)
             self._given, self._skipped = before - 1, 0
 
@@ -167,13 +143,9 @@ class Viewer:
         self._owed.append((seq, size, time.monotonic()))
         self._owed_bytes += size
         self._given = seq
-        self._put(text)
+        self.outgoing.put(text)
         if self._owed_bytes > CLOSE_BYTES:
             self.close(SLOW)
         elif self._owed_bytes > DEGRADE_BYTES and self._held is None:
             self._degrade()
 
-    def _put(self, text: str) -> None:
-        if not self.close_code:
-            self._queue.append(text)
-            self._wake()

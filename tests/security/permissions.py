@@ -307,7 +307,21 @@ CLASSROOM = (
     ),
 )
 
-OPERATION = (Row(route="healthz/", path="/healthz/", expect=all_get(200)),)
+OPERATION = (
+    Row(route="healthz/", path="/healthz/", expect=all_get(200)),
+    Row(
+        route="readyz/",
+        path="/readyz/",
+        expect=all_get(503),
+        why="No worker and no Redis run beside this test; it says so to anybody, and names no address.",
+    ),
+    Row(
+        route="metrics",
+        path="/metrics",
+        expect=all_get(200),
+        why="Asked from this machine, without a token set: tests/config/test_scrape.py has the others.",
+    ),
+)
 
 ROWS: tuple[Row, ...] = (*ACCOUNTS, *SANDBOX_PAGES, *LESSONS, *CONSOLE, *CLASSROOM, *LIVE, *OPERATION)
 
