@@ -7,17 +7,17 @@ import uuid
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
-from django.db.models import Count, F, OrderBy, Q, QuerySet
+from django.db.models import Count, Exists, F, OrderBy, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from sandboxes.console import words
 from sandboxes.console.usage import Reading, Readings, readings
 from sandboxes.console.words import KINDS, NAMED, Kind
 from sandboxes.lifecycle import ALIVE, PASSING, State
-from sandboxes.models import Cluster, Sandbox
+from sandboxes.models import Cluster, Sandbox, SandboxEvent
 
 PER_PAGE = 50
 
@@ -183,14 +183,15 @@ def fleet(question: Question) -> Fleet:
     counts = Counter[Kind]()
     for state, frozen, count in matching.order_by().values_list("state", "frozen").annotate(Count("pk")):
         counts[words.kind_of(state, frozen=frozen)] += count
-    chosen = _of_kind(matching, question.kind)
-    total = sum(count for kind, count in counts.items() if _is_shown(kind, question.kind))
+    total = sum(count for kind, count in counts.items() if _is_shown(kind, question))
     pages = max(1, -(-total // PER_PAGE))
     question = replace(question, page=min(question.page, pages))
     known_cores = [reading.cores for reading in taken.by_hex.values() if reading.cores is not None]
     return Fleet(
         question=question,
-        rows=tuple(_row(sandbox, now, taken) for sandbox in _page(chosen, question, taken)),
+        rows=tuple(
+            _row(sandbox, now, taken) for sandbox in _page(_of_kind(matching, question), question, taken)
+        ),
         facets=_facets(counts, question),
         headings=_headings(question),
         total=total,
@@ -209,12 +210,20 @@ def _matching(question: Question) -> QuerySet[Sandbox]:
     if question.cluster:
         rows = rows.filter(cluster__name=question.cluster)
     if question.cause:
-        rows = rows.filter(failure_cause=question.cause)
+        rows = rows.filter(Q(failure_cause=question.cause) | Q(Exists(_failed_lately(question.cause))))
     if question.owner:
         rows = rows.filter(owner__username=question.owner)
     for word in question.words.split()[:6]:
         rows = rows.filter(_about(word))
     return rows
+
+
+def _failed_lately(cause: str) -> QuerySet[SandboxEvent]:
+    """Failures with this cause in the last day, of the outer query's sandbox; it may be well again by now."""
+    day = timezone.now() - timedelta(days=1)
+    return SandboxEvent.objects.filter(
+        sandbox=OuterRef("pk"), kind=SandboxEvent.MOVE, new=State.FAILED, cause=cause, at__gte=day
+    )
 
 
 def _about(word: str) -> Q:
@@ -240,13 +249,17 @@ def _id_in(word: str) -> uuid.UUID | None:
         return None
 
 
-def _is_shown(kind: Kind, asked: str) -> bool:
-    """What is gone is shown to whoever asks for it only."""
-    return kind.name == asked if asked else kind is not NAMED["deleted"]
+def _is_shown(kind: Kind, question: Question) -> bool:
+    """What is gone is shown to whoever asks for it, or for a cause: its failure counted too."""
+    if question.kind:
+        return kind.name == question.kind
+    return bool(question.cause) or kind is not NAMED["deleted"]
 
 
-def _of_kind(rows: QuerySet[Sandbox], asked: str) -> QuerySet[Sandbox]:
-    return rows.filter(NAMED[asked].rows()) if asked else rows.exclude(state=State.DELETED)
+def _of_kind(rows: QuerySet[Sandbox], question: Question) -> QuerySet[Sandbox]:
+    if question.kind:
+        return rows.filter(NAMED[question.kind].rows())
+    return rows if question.cause else rows.exclude(state=State.DELETED)
 
 
 def _page(rows: QuerySet[Sandbox], question: Question, taken: Readings) -> list[Sandbox]:

@@ -18,7 +18,7 @@ SHOWN = 200
 _ACTS = {
     "extend": "Kept awake for another while",
     "hold": "Held awake",
-    "claim": "Handed to its owner from the pool",
+    "claim": "Given to its owner from the pool",
     "freeze": "Frozen",
     "thaw": "Thawed",
     "retry": "Tried again by itself",
@@ -75,7 +75,7 @@ class Story:
     used_for: str
     sleeps: str
     cap_at: datetime | None
-    is_held: bool
+    held: str
     lease_left: str
 
     @property
@@ -111,7 +111,7 @@ def story(sandbox: Sandbox) -> Story:
         used_for=_used_for(sandbox, now),
         sleeps=_until(sandbox.expires_at, now) if is_awake else words.NOTHING,
         cap_at=expiry.hard_cap(sandbox) if is_awake and sandbox.begun_at else None,
-        is_held=is_awake and sandbox.held_until is not None and sandbox.held_until > now,
+        held=_held(sandbox, events, now),
         lease_left=_until(sandbox.lease_until, now)
         if sandbox.lease_until and sandbox.lease_until > now
         else "",
@@ -181,6 +181,15 @@ def _stages(part: Sequence[SandboxEvent], until: datetime, now: datetime) -> Mom
         if event.new
     )
     return replace(_moment(part[0], now), what="In stages", detail=", ".join(lasted))
+
+
+def _held(sandbox: Sandbox, events: Sequence[SandboxEvent], now: datetime) -> str:
+    """Until when somebody keeps it awake, and who."""
+    if sandbox.now not in ALIVE or sandbox.held_until is None or sandbox.held_until <= now:
+        return "by nobody"
+    last = next((event for event in reversed(events) if event.new == "hold"), None)
+    who = f", by {last.by.shown_name}" if last and last.by else ""
+    return f"until {sandbox.held_until:%H:%M} UTC{who}"
 
 
 def _small(sentence: str) -> str:

@@ -93,8 +93,10 @@ def since(then: datetime | None, now: datetime) -> str:
 
 
 def size(count: int) -> str:
-    """`134 MiB`, `1.6 GiB`."""
+    """`40 KiB`, `134 MiB`, `10.6 GiB`."""
     mib = count / 2**20
+    if mib < 1:
+        return f"{count / 1024:,.0f} KiB"
     return f"{mib:,.0f} MiB" if mib < 10_000 else f"{mib / 1024:,.1f} GiB"
 
 

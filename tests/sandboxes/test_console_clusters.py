@@ -19,7 +19,7 @@ from sandboxes.console.machine import machine_of
 from sandboxes.console.needs import LONG_DELETING
 from sandboxes.errors import NotPossibleNow
 from sandboxes.lifecycle import State
-from sandboxes.models import Cluster, PoolReservation, Sandbox
+from sandboxes.models import Cluster, PoolReservation, Sandbox, SandboxEvent
 from tests import make
 from tests.sandboxes.conftest import Use
 from tests.sandboxes.rooms import HTMX, Console, made_up
@@ -135,6 +135,44 @@ def test_reservations_are_told_with_who_asked_and_can_be_given_up(console: Conso
     assert "had ended already" in console.post(f"/console/reservations/{made.pk}/release/")
 
 
+def test_the_pool_is_told_as_it_is(console: Console, hall: Cluster) -> None:
+    Sandbox.objects.bulk_create(
+        Sandbox(owner=None, cluster=hall, state=state, frozen=state is State.WARM)
+        for state in (State.WARM, State.WARM, State.PROVISIONING)
+    )
+    console.post(at(hall, "reserve/"), profile="kafka-1", count="9", minutes="60", reason="")
+    (pool,) = capacity().pools
+    assert (pool.wanted, pool.warm, pool.starting, pool.reserved) == (9, 2, 1, 9)
+    assert "claimed, 1 h" in console.get(CLUSTERS)
+
+
+def test_whoever_waits_is_told_with_place_and_estimate(console: Console, hall: Cluster) -> None:
+    Cluster.objects.filter(pk=hall.pk).update(starts_at_once=1)
+    waiting = [services.request_sandbox(make.student(first_name=name)) for name in ("Ada", "Edsger")]
+    queue = capacity().queue
+    assert [(waiter.place, waiter.sandbox.pk) for waiter in queue] == [
+        (1, waiting[0].pk),
+        (2, waiting[1].pk),
+    ]
+    page = console.get(CLUSTERS)
+    assert page.index("Ada</a>") < page.index("Edsger</a>")
+    assert "more</p>" in page
+
+
+def test_failures_are_counted_by_cause_and_lead_to_the_sandboxes(console: Console, hall: Cluster) -> None:
+    made = made_up(3, cluster=hall)
+    for sandbox, cause, hours in ((made[0], "disk_full", 0), (made[1], "disk_full", 5), (made[2], "old", 30)):
+        SandboxEvent.objects.create(
+            sandbox=sandbox, kind="move", new="failed", cause=cause, detail="The disk is full.", generation=1,
+            actor="worker", at=timezone.now() - timedelta(hours=hours),
+        )  # fmt: skip
+    (failure,) = capacity().failures
+    assert (failure.cause, failure.hour, failure.day, failure.sandboxes) == ("disk_full", 1, 2, 2)
+    page = console.get(CLUSTERS)
+    assert "The disk is full." in page
+    assert "?cause=disk_full" in page
+
+
 def test_the_part_that_changes_comes_alone(console: Console, hall: Cluster) -> None:
     part = console.get(CLUSTERS, **HTMX)
     assert "<html" not in part
@@ -201,6 +239,7 @@ def test_programs_that_are_not_held_well_need_somebody(
     assert needs() == ["hall: limits only"]
 
 
+@pytest.mark.logs("sweep.orphan")
 def test_what_ran_without_a_row_is_removed_and_told(console: Console, hall: Cluster) -> None:
     orphan = uuid.uuid4().hex
     provisioning.backend_for(hall).ensure(Spec(sandbox_id=orphan))

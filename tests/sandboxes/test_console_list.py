@@ -15,7 +15,7 @@ from sandboxes.backends.base import Backend, Usage
 from sandboxes.console import usage
 from sandboxes.console.fleet import PER_PAGE, SORTS, Question, fleet
 from sandboxes.lifecycle import State
-from sandboxes.models import Cluster, Sandbox
+from sandboxes.models import Cluster, Sandbox, SandboxEvent
 from tests import make
 from tests.sandboxes.conftest import Use
 from tests.sandboxes.driving import ready_sandbox
@@ -91,6 +91,27 @@ def test_it_is_found_by_its_reference_and_by_its_full_name(console: Console) -> 
     made = made_up(30)[7]
     for word in (made.reference, str(made.pk), made.hex, made.reference.upper()):
         assert references(console.get(f"{LIST}?q={word}")) == [made.reference]
+
+
+def failed(cause: str, *, ago: timedelta, state: State = State.READY) -> Sandbox:
+    """A sandbox that failed some time ago and is in another state by now."""
+    (made,) = made_up(1, state=state)
+    SandboxEvent.objects.create(
+        sandbox=made, kind="move", new="failed", cause=cause, at=timezone.now() - ago, generation=1,
+        actor="worker",
+    )  # fmt: skip
+    return made
+
+
+def test_a_cause_finds_what_failed_of_it_today_also_what_is_well_or_gone_by_now(console: Console) -> None:
+    well = failed("disk_full", ago=timedelta(hours=3))
+    gone = failed("disk_full", ago=timedelta(hours=4), state=State.DELETED)
+    failed("disk_full", ago=timedelta(days=2))
+    failed("kafka_timeout", ago=timedelta(hours=1))
+
+    found = references(console.get(f"{LIST}?cause=disk_full"))
+
+    assert sorted(found) == sorted([well.reference, gone.reference])
 
 
 def test_nothing_found_offers_all(console: Console) -> None:

@@ -383,6 +383,7 @@ def test_hold_and_let_go_are_written_down_with_the_reason(console: Console, sand
     assert timedelta(minutes=55) < sandbox.held_until - timezone.now() <= timedelta(minutes=60)
     assert "is held awake until" in page
     assert "Group 2 goes on" in page
+    assert "UTC, by Ana Ortiz" in page
 
     page = console.post(one(sandbox, "let-go/"))
 

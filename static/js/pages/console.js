@@ -9,3 +9,12 @@ follow(document);
 setInterval(() => {
   if (!document.hidden) document.body.dispatchEvent(new CustomEvent("console:tick"));
 }, TICK);
+
+// What was unfolded stays so when the part it stands in is fetched again.
+let unfolded = [];
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  unfolded = [...detail.target.querySelectorAll("details[open][id]")].map(({ id }) => id);
+});
+document.addEventListener("htmx:afterSettle", () => {
+  for (const id of unfolded) document.getElementById(id)?.setAttribute("open", "");
+});
