@@ -1,10 +1,12 @@
-"""What every test gets: real settings for the programs it starts, an empty cache, and no skip that hides."""
+"""What every test gets: real settings for its programs, an empty cache, no hidden skip or log line."""
 
 import os
 from collections.abc import Iterator
 
 import pytest
 from django.core.cache import cache
+
+pytest_plugins = ("tests.gates.logs", "tests.gates.seed", "pytester")
 
 # Our own settings are loaded by now; a program that a test starts is to run like the real one.
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"

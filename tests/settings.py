@@ -36,5 +36,6 @@ SERVESTATIC_AUTOREFRESH = True
 # No Redis runs beside unit tests; those that prove something about Redis start one.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+CELERY_BROKER_URL = "memory://localhost/"
 # A real hash takes a third of a second, on purpose.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -110,8 +110,9 @@ def plan(level: str, form: str) -> dict[str, Any]:
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "ours"}},
         "root": {"handlers": ["console"], "level": level},
         "loggers": {
-            # Its view of a refused or failed page; ours is one line per request, and page.failed.
-            "django.request": {"level": "ERROR"},
+            # Their view of a refused or failed page; ours are http.request, page.failed and csrf.refused.
+            "django.request": {"level": "CRITICAL"},
+            "django.security.csrf": {"level": "CRITICAL"},
             # uvicorn gives its loggers handlers of their own before it loads the site.
             "uvicorn": {"handlers": [], "propagate": True},
             "uvicorn.access": {"handlers": [], "propagate": True, "level": "WARNING"},

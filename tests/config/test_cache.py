@@ -24,6 +24,7 @@ def cache_at(socket: Path) -> SteadyCache:
     return SteadyCache(f"unix://{socket}", {})
 
 
+@pytest.mark.logs("cache.away")
 def test_without_redis_counting_goes_on_in_memory(tmp_path: Path) -> None:
     cache = cache_at(tmp_path / "nobody.sock")
 
@@ -34,6 +35,7 @@ def test_without_redis_counting_goes_on_in_memory(tmp_path: Path) -> None:
     assert cache.delete("tries")
 
 
+@pytest.mark.logs("cache.away")
 def test_a_missing_redis_is_asked_once_and_then_left_alone(tmp_path: Path) -> None:
     cache = cache_at(tmp_path / "nobody.sock")
     cache.get("first")
@@ -45,6 +47,7 @@ def test_a_missing_redis_is_asked_once_and_then_left_alone(tmp_path: Path) -> No
     assert time.perf_counter() - began < 5  # not two hundred tries
 
 
+@pytest.mark.logs("cache.away")
 @pytest.mark.django_db
 def test_one_signs_in_and_is_slowed_down_while_redis_is_away(tmp_path: Path, settings: Any) -> None:
     settings.CACHES = {
@@ -59,6 +62,7 @@ def test_one_signs_in_and_is_slowed_down_while_redis_is_away(tmp_path: Path, set
     assert [sign_in("wrong") for _ in range(6)] == [200] * 5 + [429]
 
 
+@pytest.mark.logs("cache.away")
 def test_redis_is_used_again_when_it_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("config.cache.SILENCE_S", 0.0)
 

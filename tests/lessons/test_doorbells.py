@@ -65,6 +65,7 @@ def test_a_worker_that_found_another_at_work_comes_back(
     assert bells == [tasks.BUSY_S]
 
 
+@pytest.mark.logs("grading.doorbell_lost")
 def test_a_lost_doorbell_is_a_line_in_the_log(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -50,6 +50,7 @@ def test_a_silent_sandbox_is_never_a_failure() -> None:
     assert judge(SilentView()).state is State.NOT_READY
 
 
+@pytest.mark.logs("judge.broken")
 def test_a_judge_that_raises_is_ours_and_has_a_reference(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         verdict = judge(PaperView(), only("breaks"))
@@ -59,6 +60,7 @@ def test_a_judge_that_raises_is_ours_and_has_a_reference(caplog: pytest.LogCaptu
     assert caplog.records[0].reference == verdict.cause  # type: ignore[attr-defined]
 
 
+@pytest.mark.logs("judge.broken")
 def test_a_judge_that_says_nothing_is_ours() -> None:
     assert judge(PaperView(), only("says_nothing")).state is State.BROKEN
 

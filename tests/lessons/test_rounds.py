@@ -186,6 +186,7 @@ def test_a_pass_lasts_whatever_happens_later(attempt: Attempt, see: Look, ada: U
     assert rows.progress(ada, "first").passed_at == passed_at
 
 
+@pytest.mark.logs("judge.broken")
 def test_a_broken_judge_is_ours_and_is_written_once_with_one_reference(see: Look, ada: User) -> None:
     tasks = [{"id": "first", "title": "One", "check": "breaks"}]
     attempt = rows.attempt(ada, rows.two_task_lab(tasks=tasks, points=1, hints={}), rows.sandbox(ada))

@@ -1,6 +1,5 @@
 """Record batches: the same bytes through another client's decoder, damaged bytes, and bombs."""
 
-import random
 import struct
 import time
 from typing import Any
@@ -14,6 +13,7 @@ from live.wire import codecs
 from live.wire.batches import HEADER_BYTES, Batch, WireRecord, last_record, records, scan
 from live.wire.errors import CorruptAnswer
 from live.wire.primitives import Reader, uvarint
+from tests.gates.seed import dice
 from tests.live import oracle
 
 HEADERS = [("trace", b"a1"), ("none", None), ("näme", b"\xff\x00")]
@@ -114,7 +114,7 @@ def test_what_is_beyond_the_cap_is_left_out_quietly(how: str) -> None:
 
 @pytest.mark.parametrize("codec", [1, 2, 3, 4, 5, 7])
 def test_bytes_of_no_codec_are_an_error_of_ours_and_no_other(codec: int) -> None:
-    chance = random.Random(codec)
+    chance = dice(f"codec {codec}")
     for _ in range(200):
         batch = batch_of(chance.randbytes(chance.randint(0, 200)), codec=codec)
         try:
@@ -146,7 +146,7 @@ def test_append_time_stands_for_every_record_of_its_batch() -> None:
 
 
 def test_three_thousand_damaged_answers_end_in_records_or_an_error_and_soon() -> None:
-    chance = random.Random(11)
+    chance = dice("batches")
     whole = [made(20), made(20, 1)]
     worst = 0.0
     for _ in range(3000):

@@ -1,7 +1,5 @@
 """Records of __consumer_offsets as a Kafka 4.3.1 broker wrote them, and what they say of a group."""
 
-import random
-
 import pytest
 
 from live import folding
@@ -19,6 +17,7 @@ from live.decoders import (
     decode,
 )
 from live.snapshots import Group, Member
+from tests.gates.seed import dice
 
 ORDERS_ID = bytes.fromhex("a93f7dbb7e404cc7997052bb96f91d80")
 
@@ -121,7 +120,7 @@ def test_a_later_version_is_said_to_be_unknown_and_not_guessed() -> None:
 
 
 def test_twenty_thousand_damaged_records_raise_nothing() -> None:
-    chance = random.Random(7)
+    chance = dice("decoders")
     for _ in range(20_000):
         key, value = map(bytearray, chance.choice(keys_and_values()))
         for damaged in (key, value):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -19,6 +18,7 @@ from live.hub import Hub
 from live.ops import Place
 from live.picture import now_ms
 from live.viewer import SLOW, Viewer
+from tests.gates.seed import dice
 from tests.live.browser import Browser, drain
 from tests.live.sampling import HandSampler
 from tests.live.valkey import Valkey, running_valkey
@@ -100,7 +100,7 @@ async def test_a_viewer_makes_the_sandbox_watched_with_its_topics(hub: Hub, feed
 async def test_what_a_viewer_holds_equals_a_fresh_snapshot(hub: Hub, feed: Feed) -> None:
     sampler = await HandSampler(feed, ADA).start()
     tab = Tab(hub, "orders")
-    chance = random.Random(3)
+    chance = dice("hub")
     for _ in range(300):
         output = await sampler.produce_now("orders", chance.randrange(2), chance.randint(1, 3))
     browser = await tab.at(output)
@@ -159,7 +159,7 @@ async def test_two_hundred_cuts_under_load_lose_and_repeat_nothing(hub: Hub, fee
     sampler = await HandSampler(feed, ADA).start()
     tab, keeper = Tab(hub, "orders"), Tab(hub, "orders")
     await until(lambda: tab.read().snaps)
-    chance = random.Random(5)
+    chance = dice("slow viewers")
     for _ in range(200):
         for _ in range(chance.randint(0, 3)):
             output = await sampler.produce_now("orders", chance.randrange(2), chance.randint(1, 2))
@@ -343,7 +343,7 @@ async def test_a_viewer_that_does_not_read_is_closed_and_others_miss_nothing(hub
         tab.read()
         await asyncio.sleep(0.002)
     assert stalled.is_degraded or stalled.close_code == SLOW
-    assert sum(map(len, stalled._queue)) < 4 * 1024 * 1024
+    assert sum(map(len, stalled.outgoing._texts)) < 4 * 1024 * 1024
 
     stalled._owed.appendleft((0, 1, -1000.0))
     stalled.tick(1000.0)
@@ -360,7 +360,7 @@ async def test_a_degraded_viewer_gets_less_but_every_count_and_every_value(hub: 
         sampler.picture.note({"kind": "gap", "sentence": "."})
         output = await sampler.produce_now(count=3)
     await other.at(output)
-    frames_held = len(tab.viewer._queue)
+    frames_held = len(tab.viewer.outgoing.take_all())
 
     tab.viewer.tick(asyncio.get_running_loop().time())
     browser = tab.read()

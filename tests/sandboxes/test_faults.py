@@ -82,6 +82,7 @@ def test_the_alarm_ends_a_fault_only_when_it_is_due(ada: User) -> None:
     assert record.undone_at is not None
 
 
+@pytest.mark.logs("fault.undo_failed")
 def test_a_fault_that_cannot_be_taken_out_is_tried_again(ada: User, use_backend: Use) -> None:
     use_backend("DeafToFaultsBackend")
     sandbox = ready_sandbox(ada)

@@ -274,6 +274,7 @@ async def test_events_cross_a_real_redis(layer_over_valkey: Valkey, people: cast
     await tab.leave()
 
 
+@pytest.mark.logs("channels_redis.pubsub")
 async def test_a_page_is_told_to_come_back_when_redis_is_gone(
     layer_over_valkey: Valkey, people: cast.Cast
 ) -> None:

@@ -98,6 +98,7 @@ def test_a_failed_start_can_be_tried_again(ada: User, use_backend: Use) -> None:
     invariants.check()
 
 
+@pytest.mark.logs("sandbox.backend_refused")
 def test_an_unreachable_backend_is_tried_again_and_not_blamed_on_the_sandbox(
     ada: User, use_backend: Use
 ) -> None:
@@ -110,6 +111,7 @@ def test_an_unreachable_backend_is_tried_again_and_not_blamed_on_the_sandbox(
     assert outcome.again is not None
 
 
+@pytest.mark.logs("sandbox.backend_refused")
 def test_a_broken_backend_fails_the_start_with_its_own_sentence(ada: User, use_backend: Use) -> None:
     use_backend("BrokenBackend")
     sandbox = services.request_sandbox(ada)
@@ -121,6 +123,7 @@ def test_a_broken_backend_fails_the_start_with_its_own_sentence(ada: User, use_b
     assert sandbox.failure_sentence.startswith("The sandbox host does not answer")
 
 
+@pytest.mark.logs("sandbox.backend_refused")
 def test_a_ready_sandbox_stays_ready_while_the_backend_cannot_be_asked(ada: User, use_backend: Use) -> None:
     sandbox = ready_sandbox(ada)
     use_backend("UnreachableBackend")
@@ -273,6 +276,7 @@ def test_the_end_of_the_old_one_rings_for_the_new(ada: User) -> None:
     assert new.pk in outcome.also
 
 
+@pytest.mark.logs("sweep.orphan")
 def test_orphans_are_removed_and_what_is_not_ours_is_left_alone(ada: User) -> None:
     sandbox = ready_sandbox(ada)
     stranger = "0" * 32
@@ -287,6 +291,7 @@ def test_orphans_are_removed_and_what_is_not_ours_is_left_alone(ada: User) -> No
     assert set(left) == {sandbox.hex, stranger, "not-an-id"}
 
 
+@pytest.mark.logs("sweep.orphan")
 def test_what_came_back_after_its_deletion_is_an_orphan(ada: User) -> None:
     sandbox = ready_sandbox(ada)
     services.delete_sandbox(sandbox)

@@ -85,6 +85,7 @@ def test_the_missing_page_says_what_was_asked_for_and_runs_nothing_of_it(client:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
 
+@pytest.mark.logs("page.failed")
 def test_a_page_that_breaks_gives_a_reference_and_nothing_else(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -106,6 +107,7 @@ def test_a_page_that_breaks_gives_a_reference_and_nothing_else(
     assert directives(response)["default-src"] == {"'none'"}
 
 
+@pytest.mark.logs("page.failed")
 def test_the_page_for_what_broke_needs_no_database(client: Client) -> None:
     from config.errors import broken
 
@@ -115,6 +117,7 @@ def test_the_page_for_what_broke_needs_no_database(client: Client) -> None:
     assert b"Ours, not yours" in response.content
 
 
+@pytest.mark.logs("Invalid HTTP_HOST header")
 def test_another_sites_name_in_the_host_header_is_refused(client: Client, db: None) -> None:
     assert client.get("/accounts/login/", headers={"Host": "evil.example"}).status_code == 400
 

@@ -93,6 +93,7 @@ def test_a_method_without_a_row_is_refused(scene: Scene, route: str) -> None:
     assert set(statuses.values()) <= {405}, statuses
 
 
+@pytest.mark.usefixtures("redis")
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("person", PEOPLE)
 @pytest.mark.parametrize("socket", SOCKETS, ids=lambda socket: socket.route)
