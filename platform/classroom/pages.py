@@ -24,5 +24,5 @@ def _box_stamp(page: StudentPage) -> str:
         return "none"
     story = page.story
     faults = [(fault.pk, fault.undone_at) for fault in story.faults]
-    said = (story.sentence, story.used_for, story.sleeps, story.is_held, page.may_hold, story.start)
+    said = (story.sentence, story.used_for, story.sleeps, story.held, page.may_hold, story.start)
     return stamp_of((story.sandbox.pk, said, page.moments, faults))

@@ -47,7 +47,8 @@ def room(request: HttpRequest, cohort_id: int) -> HttpResponse:
     now = timezone.now().timestamp()
     shown = board(cohort, question_of(request.GET), now=now)
     context = {"cohort": cohort, "board": shown, "now": now, "term": term_of(cohort, timezone.localdate())}
-    return render(request, "classroom/room.html", context)
+    is_part = request.headers.get("HX-Request") and not request.headers.get("HX-History-Restore-Request")
+    return render(request, "classroom/board.html" if is_part else "classroom/room.html", context)
 
 
 @require_GET

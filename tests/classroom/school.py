@@ -205,3 +205,9 @@ EVIDENCE = [
     }
     for n in range(3)
 ]
+
+
+def worst_off(cohort: Cohort) -> User:
+    """The made-up student who failed most often."""
+    rows = VerdictRow.objects.filter(state="fail", attempt__user__enrolments__cohort=cohort)
+    return rows.order_by("-number").select_related("attempt__user")[0].attempt.user
