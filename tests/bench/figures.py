@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import json
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 _COMPARE: dict[str, Callable[[float, float], bool]] = {"<=": operator.le, ">=": operator.ge, "=": operator.eq}
-_HEADS = ("bench", "value", "worst", "peer", "goal", "met")
+_HEADS = ("bench", "value", "worst", "peer", "goal", "met", "before", "reason or note")
+Fields = dict[str, str | float | bool | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One measured value.
+    """One measured value; None when it could not be measured, and `note` says why.
 
     peer: what it is held against, from the same run; of a ratio, the peer's own value.
     goal: e.g. "<= 1.25"; "" for a figure that is only told.
     worst: of the rounds, of which `value` is the median.
+    note: how it was measured, and, of a figure that misses its goal, the reason.
     """
 
     bench: str
-    value: float
+    value: float | None
     unit: str
     goal: str = ""
     peer: float | None = None
@@ -33,12 +35,13 @@ class Figure:
     def met(self) -> bool | None:
         if not self.goal:
             return None
+        if self.value is None:
+            return False
         sign, _, bound = self.goal.partition(" ")
         return _COMPARE[sign](self.value, float(bound))
 
-    def line(self) -> str:
-        """The machine's form."""
-        fields = {
+    def fields(self) -> Fields:
+        return {
             "bench": self.bench,
             "value": _rounded(self.value),
             "unit": self.unit,
@@ -48,22 +51,33 @@ class Figure:
             "worst": _rounded(self.worst),
             "note": self.note,
         }
-        return json.dumps(fields)
+
+    def line(self) -> str:
+        """The machine's form."""
+        return json.dumps(self.fields())
 
 
-def table(figures: Iterable[Figure]) -> str:
-    """The person's form."""
-    rows = [_HEADS, *(_row(figure) for figure in figures)]
+def failed(name: str, error: BaseException) -> Figure:
+    """The row of a bench that broke off; it counts as missed."""
+    said = " ".join(str(error).split())[:160]
+    return Figure(bench=name, value=None, unit="", goal=">= 0", note=f"{type(error).__name__}: {said}")
+
+
+def table(figures: Iterable[Figure], before: Mapping[str, float] | None = None) -> str:
+    """The person's form. before: values of an earlier run, by bench."""
+    rows = [_HEADS, *(_row(figure, (before or {}).get(figure.bench)) for figure in figures)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADS))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
+    return "\n".join(lines)
 
 
-def _row(figure: Figure) -> tuple[str, ...]:
+def _row(figure: Figure, before: float | None) -> tuple[str, ...]:
     met = {True: "yes", False: "NO", None: ""}[figure.met]
-    value, worst, peer = (_text(number) for number in (figure.value, figure.worst, figure.peer))
-    return figure.bench, f"{value} {figure.unit}".strip(), worst, peer, figure.goal, met
+    value, worst, peer, was = (_text(one) for one in (figure.value, figure.worst, figure.peer, before))
+    goal = "" if figure.value is None else figure.goal
+    return figure.bench, f"{value} {figure.unit}".strip() or "-", worst, peer, goal, met, was, figure.note
 
 
 def _text(number: float | None) -> str:

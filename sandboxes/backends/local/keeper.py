@@ -42,6 +42,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 FLOCK = "hhqqi4x"  # struct flock of 64-bit Linux
 ASK_LOCK = struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
 PR_SET_DUMPABLE = 4
+GUEST_NICE = 15
 
 
 TYPE_CHECKING = False  # "typing" itself is an import to save
@@ -172,10 +173,22 @@ class Keeper:
         self.children[pid] = child
         return {"pid": pid}, None
 
+    def settle(self, guest: bool) -> None:
+        """A service has a session of its own; all guests share ours, and with it one share of the processors.
+
+        The kernel divides them by session first (sched(7), the autogroup feature), and the filter lets no
+        guest make another one. Within it they come after us; without such a division, after everybody.
+        """
+        if guest:
+            os.setpgid(0, 0)
+            os.nice(GUEST_NICE)
+        else:
+            os.setsid()
+
     def become(self, request: Message, taken: list[int]) -> NoReturn:
         """In the new process: put the descriptors where they belong, and be the program."""
         try:
-            os.setsid()
+            self.settle(request.get("guest", False))
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
                 signal.signal(number, signal.SIG_DFL)

@@ -84,6 +84,7 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "setdomainname": (171, 162),
     "sethostname": (170, 161),
     "setns": (308, 268),
+    "setsid": (112, 157),  # a new session would be a new share of the processors
     "settimeofday": (164, 170),
     "swapoff": (168, 225),
     "swapon": (167, 224),

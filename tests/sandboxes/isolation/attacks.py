@@ -211,6 +211,12 @@ PROCESSES = (
     ),
     Attack("be root", "import os\nos.setuid(0)\ngot = True"),
     Attack("be another user", "import os\nos.setuid(1001)\ngot = True"),
+    Attack("come before others at the processors", "import os\nos.nice(-1)\ngot = True"),
+    Attack(
+        "take a share of the processors of its own",
+        "import os\nif os.fork() == 0:\n    try: os.setsid()\n    except OSError: os._exit(1)\n    os._exit(0)\n"
+        "got = os.waitstatus_to_exitcode(os.wait()[1]) == 0",
+    ),
     Attack("join a group", "import os\nos.setgroups([0])\ngot = True"),
     Attack(
         "have a capability",
