@@ -67,7 +67,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         viewer = self._tab.viewer
         with contextlib.suppress(asyncio.CancelledError, OSError):  # uvicorn: the browser has gone
             send: Any = self.base_send
-            while (text := await viewer.next()) is not None:
+            while (text := await viewer.outgoing.next()) is not None:
                 await send({"type": "websocket.send", "text": text})
         if viewer.close_code:
             with contextlib.suppress(OSError):

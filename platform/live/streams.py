@@ -47,7 +47,7 @@ async def _events(viewer: Viewer) -> AsyncIterator[bytes]:
     while not viewer.close_code:
         try:
             async with asyncio.timeout_at(beat_at):
-                text = await viewer.next()
+                text = await viewer.outgoing.next()
         except TimeoutError:
             text, beat_at = _ping(), loop.time() + BEAT_S
         if text is not None:
@@ -63,7 +63,7 @@ async def once(hex_id: str, hello: ops.Hello, *, told: int) -> AsyncIterator[byt
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_S):
                 while viewer.place is None:
-                    yield f"{await viewer.next()}\n".encode()
+                    yield f"{await viewer.outgoing.next()}\n".encode()
         for frame in hub.missed_since(hex_id, told):
             yield frames.encode(frame) + b"\n"
         yield _ping().encode()

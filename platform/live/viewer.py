@@ -33,14 +33,9 @@ class Viewer:
     on_close: called once, when there is no more to say and the tab is to be let go with `close_code`.
     """
 
-    def __init__(
-        self,
-        topics: Iterable[str] = (),
-        outgoing: Outgoing | None = None,
-        on_close: Callable[[], object] | None = None,
-    ) -> None:
+    def __init__(self, topics: Iterable[str] = (), on_close: Callable[[], object] | None = None) -> None:
         self.topics = frozenset(topics)
-        self.outgoing = outgoing or Outgoing()
+        self.outgoing = Outgoing()
         self.is_paused = False
         self.close_code = 0
         self._on_close = on_close
@@ -148,4 +143,3 @@ class Viewer:
             self.close(SLOW)
         elif self._owed_bytes > DEGRADE_BYTES and self._held is None:
             self._degrade()
-

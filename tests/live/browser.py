@@ -105,7 +105,7 @@ class Browser:
 
 async def read(viewer: Viewer, browser: Browser) -> int:
     """Hand a viewer's texts to a browser until the viewer is closed; the close code."""
-    while (text := await viewer.next()) is not None:
+    while (text := await viewer.outgoing.next()) is not None:
         for line in text.split("\n"):
             browser.take(json.loads(line))
         viewer.acknowledge(browser.seq)
@@ -115,8 +115,8 @@ async def read(viewer: Viewer, browser: Browser) -> int:
 def drain(viewer: Viewer, browser: Browser, *, acknowledging: bool = True) -> list[Frame]:
     """What is queued for a viewer at this moment, handed to a browser."""
     found = []
-    while viewer._queue:
-        frame = json.loads(viewer._queue.popleft())
+    for text in viewer.outgoing.take_all():
+        frame = json.loads(text)
         found.append(frame)
         browser.take(frame)
     if acknowledging:

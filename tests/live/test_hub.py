@@ -343,7 +343,7 @@ async def test_a_viewer_that_does_not_read_is_closed_and_others_miss_nothing(hub
         tab.read()
         await asyncio.sleep(0.002)
     assert stalled.is_degraded or stalled.close_code == SLOW
-    assert sum(map(len, stalled.outgoing._texts)) < 4 * 1024 * 1024
+    assert sum(map(len, stalled.outgoing.take_all())) < 4 * 1024 * 1024
 
     stalled._owed.appendleft((0, 1, -1000.0))
     stalled.tick(1000.0)
