@@ -5,7 +5,7 @@ PY := .venv/bin/python
 FAST := not kafka and not postgres and not browser and not slow
 
 .DEFAULT_GOAL := help
-.PHONY: help up setup dev test fast check types format lock course-check course-mutate bench clean
+.PHONY: help up setup dev test fast check types format lock course-check course-mutate bench faults clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,10 @@ format: dev # Put every file into the house's form
 
 lock: dev ## Resolve all dependencies anew (Python, npm, Kafka's jars)
 	@exec $(PY) deploy/relock.py
+
+faults: dev ## Inject every fault of the matrix, check the invariants, print the table (FAULTS=full waits in full)
+	@$(PY) manage.py setup --no-site
+	@$(PY) -m pytest tests -n 2 --dist loadgroup -q -m fault --fault-table $(PYTEST_ARGS)
 
 course-check: dev ## Prove the labs whose content changed on a real Kafka (ALL=1 for all, LAB=5.1 for one)
 	@$(PY) manage.py setup --no-site

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from django.core.cache import cache
 
-pytest_plugins = ("tests.gates.logs", "tests.gates.seed", "pytester")
+pytest_plugins = ("tests.gates.logs", "tests.gates.seed", "tests.faults.table", "pytester")
 
 # Our own settings are loaded by now; a program that a test starts is to run like the real one.
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
