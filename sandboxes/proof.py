@@ -47,6 +47,8 @@ def prove(endpoint: KafkaEndpoint, read: Read) -> None:
         _send_and_read(endpoint, uuid4().hex.encode(), read)
     except KafkaException as error:
         raise NotProven(str(error.args[0])) from error
+    except TimeoutError as error:
+        raise NotProven("it does not answer") from error
     finally:
         _remove(admin)
 
@@ -64,7 +66,7 @@ def _remove(admin: AdminClient) -> None:
     """Leave nothing behind; what cannot be removed now was made by a broker that is about to be replaced."""
     try:
         admin.delete_topics([TOPIC], request_timeout=PROOF_S)[TOPIC].result(PROOF_S)
-    except KafkaException:
+    except (KafkaException, TimeoutError):
         return
 
 
@@ -75,7 +77,7 @@ def in_use(endpoint: KafkaEndpoint) -> str:
         if _has_members(admin):
             return "member"
         return "transaction" if _has_open_transaction(admin) else ""
-    except KafkaException as error:
+    except (KafkaException, TimeoutError) as error:
         raise BackendError("Your broker does not answer at the moment.", retryable=True) from error
 
 
