@@ -1,4 +1,4 @@
-"""What the database holds of a class: seven queries, however many students there are."""
+"""What the database holds of a class: six queries, however many students there are."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping

@@ -60,7 +60,7 @@ def test_a_verdict_of_a_student_shows_in_the_instructors_page_without_a_reload(
     run_program(ada, LAB / "mistakes/no-flush/producer.py")
 
     cell = row.locator("td.f")
-    expect(cell).to_have_text("failed 1 time, LOST_AT_EXIT", timeout=60_000)
+    expect(cell).to_have_text(re.compile(r"failed \d times?, LOST_AT_EXIT"), timeout=60_000)
     expect(class_page.locator("#trouble")).to_contain_text("5.1.1 Get all fifty into the log")
     expect(class_page.locator("#feed")).to_contain_text("Ada Lovelace failed 5.1.1")
 
@@ -75,7 +75,7 @@ def test_a_verdict_of_a_student_shows_in_the_instructors_page_without_a_reload(
 
 def run_program(page: Page, program: Path) -> None:
     open_workspace(page)
-    open_file(page, "producer.py", holds="from")
+    open_file(page, "producer.py", holds="main()")
     type_program(page, program.read_text())
     page.locator(".run").click()
 
