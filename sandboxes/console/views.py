@@ -16,7 +16,8 @@ from sandboxes.console import services as cluster_services
 from sandboxes.console.access import admin_of, admins_only, proven
 from sandboxes.console.acts import ACTS, Act
 from sandboxes.console.capacity import capacity
-from sandboxes.console.fleet import Question, fleet
+from sandboxes.console.fleet import fleet
+from sandboxes.console.question import Question
 from sandboxes.console.seen import seen
 from sandboxes.console.story import story
 from sandboxes.errors import NotPossibleNow, SandboxError

@@ -13,7 +13,8 @@ from pytest_django import DjangoAssertNumQueries
 from sandboxes import provisioning
 from sandboxes.backends.base import Backend, Usage
 from sandboxes.console import usage
-from sandboxes.console.fleet import PER_PAGE, SORTS, Question, fleet
+from sandboxes.console.fleet import PER_PAGE, fleet
+from sandboxes.console.question import SORTS, Question
 from sandboxes.lifecycle import State
 from sandboxes.models import Cluster, Sandbox, SandboxEvent
 from tests import make
