@@ -22,7 +22,7 @@ _PAUSE_S = 0.03
 _SETTLE_S = 1.0
 _PAGE = "/"
 
-# Busy processes, each in a session of its own if it can, as many as the limit of a program's memory lets live;
+# Busy processes, each in a session of its own if it can, as many as a program may have by its memory;
 # six of these programs run at once.
 BOMB = """
 import os

@@ -11,7 +11,7 @@ from config.install import jars, tools
 from config.install.faults import SetupFault
 from config.install.stamps import SHARED, fingerprint
 from config.install.steps import Step
-from sandboxes.backends.local import build
+from sandboxes.backends.local import build, prepared
 from sandboxes.backends.local import kafka as local_kafka
 from sandboxes.backends.local import settings as local_settings
 
@@ -48,9 +48,7 @@ def _template_mark() -> str:
 
 
 def template_is_current() -> bool:
-    return (paths.KAFKA_TEMPLATE_DIR / "meta.properties").exists() and SHARED.is_fresh(
-        "template", _template_mark()
-    )
+    return prepared.is_whole(paths.KAFKA_TEMPLATE_DIR) and SHARED.is_fresh("template", _template_mark())
 
 
 def format_template() -> str:
@@ -68,7 +66,7 @@ def aot_cache() -> Path:
 
 
 def aot_is_current() -> bool:
-    return aot_cache().exists()
+    return prepared.is_whole(aot_cache())
 
 
 def train_aot_cache() -> str:
@@ -79,8 +77,8 @@ def train_aot_cache() -> str:
         )
     except build.BuildError as error:
         raise _kafka_fault("start for its training run", error) from error
-    for stale in paths.AOT_DIR.glob("*.aot"):
-        if stale != aot_cache():
+    for stale in paths.AOT_DIR.iterdir():
+        if not stale.name.startswith(aot_cache().name):
             stale.unlink()
     return f"{aot_cache().stat().st_size / 1e6:.0f} MB"
 

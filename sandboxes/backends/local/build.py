@@ -15,11 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from confluent_kafka import KafkaException
-
 from sandboxes.backends.base import KafkaEndpoint
-from sandboxes.backends.local import kafka
-from sandboxes.backends.local.exercise import exercise
+from sandboxes.backends.local import kafka, prepared
 
 LOG4J = Path(__file__).with_name("log4j2.properties")
 _PASSWORD = "training"  # noqa: S105 - of a broker that lives for seconds and holds nothing
@@ -99,6 +96,10 @@ def _run_until_answer(command: list[str], out: Path) -> None:
 
 def _exercise(port: int) -> None:
     """Let the broker do a first minute's work, so that the cache knows those classes as well."""
+    from confluent_kafka import KafkaException  # 20 MB that the host, which formats, is not to hold
+
+    from sandboxes.backends.local.exercise import exercise
+
     endpoint = KafkaEndpoint(
         bootstrap_servers=f"{_ADDRESS}:{port}",
         cluster_id="",
@@ -135,3 +136,4 @@ def _put_in_place(made: Path, target: Path) -> None:
         shutil.copyfile(made, aside)
     aside.chmod(0o755 if aside.is_dir() else 0o644)
     aside.replace(target)
+    prepared.seal(target)

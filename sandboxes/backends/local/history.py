@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import asdict
@@ -31,10 +32,8 @@ class History:
     def put(self, run: ProgramRun) -> None:
         """Record a start or an end."""
         self._keep(run)
-        if self._lines >= _LINES:
-            self._rewrite()
-        else:
-            self._append(run)
+        with contextlib.suppress(OSError):  # a full disk must not keep a program from starting or ending
+            self._rewrite() if self._lines >= _LINES else self._append(run)
 
     def _keep(self, run: ProgramRun) -> None:
         self._runs[run.program_id] = run

