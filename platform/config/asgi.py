@@ -39,8 +39,8 @@ application = ProtocolTypeRouter(
     }
 )
 
-# What is loaded by now stays for good. A collector that looks at all of it again and again, whenever a few hundred
-# small things were made, takes a fifth of what it costs to tell a thousand tabs something.
+# What is loaded by now stays for good. A collector that looks at all of it again and again, whenever a few
+# hundred small things were made, takes a fifth of what it costs to tell a thousand tabs something.
 gc.collect()
 gc.freeze()
 gc.set_threshold(20_000, 20, 20)

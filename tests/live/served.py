@@ -22,6 +22,7 @@ from pathlib import Path
 
 from config import processes
 from tests.browser.site import free_port
+from tests.gates import logs
 from tests.live.valkey import Valkey, running_valkey
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,15 +88,17 @@ def _is_open(port: int) -> bool:
 def served(**settings: str) -> Iterator[Served]:
     """A furnished site; settings: more of its environment."""
     data = Path(tempfile.mkdtemp(prefix="millrace-served-"))
+    (data / "static").mkdir()
     try:
         with running_valkey() as valkey:
             env = _environment(data, valkey) | settings
             site = _furnished(env, valkey, data)
-            try:
-                site.start()
-                yield site
-            finally:
-                site.kill()
+            with logs.watched(site.log):
+                try:
+                    site.start()
+                    yield site
+                finally:
+                    site.kill()
     finally:
         shutil.rmtree(data, ignore_errors=True)
 
