@@ -106,6 +106,11 @@ def _deck(labs: tuple[ServedLab, ...]) -> list[Any]:
     return list(cards.values())
 
 
+def every_card(served: ServedCourse) -> list[Any]:
+    """The faults that any lab of the course offers, one of each kind."""
+    return list({card.fault: card for labs in served.labs.values() for card in _deck(labs)}.values())
+
+
 # -- what is filled in -------------------------------------------------------------------------------------
 
 

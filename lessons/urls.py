@@ -9,6 +9,7 @@ app_name = "lessons"
 urlpatterns = [
     path("", views.front, name="home"),
     path("search/", views.search, name="search"),
+    path("board/", views.board, name="board"),
     path("lessons/<slug:slug>/", views.lesson, name="lesson"),
     path("lessons/<slug:slug>/place/", views.place, name="place"),
     path("lessons/<slug:slug>/labs/<slug:lab>/", views.lab, name="lab"),

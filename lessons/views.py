@@ -19,7 +19,7 @@ from lessons.asked import answered, refused
 from lessons.course_map import course_map, course_outline, recent_verdicts
 from lessons.errors import LessonError
 from lessons.models import LessonPage
-from lessons.pages import lesson_answer
+from lessons.pages import every_card, lesson_answer
 from lessons.quizzes import Item
 from lessons.rendering.asks import fill_ask
 from lessons.search import LONGEST
@@ -56,6 +56,15 @@ def search(request: HttpRequest) -> HttpResponse:
     context = selectors.search_results(_course(), query, kind)
     partial = "#results" if request.headers.get("HX-Target") == "results" else ""
     return render(request, f"lessons/search.html{partial}", context)
+
+
+@login_required
+@require_GET
+def board(request: HttpRequest) -> HttpResponse:
+    """The student's whole cluster on a page of its own, and all that the course's labs offer to break."""
+    served, user = _course(), _user(request)
+    context = {"course": served.version, "sandbox": live_sandbox(user), "deck": every_card(served)}
+    return render(request, "lessons/board.html", context)
 
 
 @login_required

@@ -20,9 +20,10 @@ const STILL = 500;
 /**
  * @param {HTMLElement} root the .board element
  * @param {{look: import("./look.js").Look, history: import("./history.js").History,
- *   ink: (key: string) => number, letter: (topic: string, key: string) => string}} parts
+ *   ink: (key: string) => number, letter: (topic: string, key: string) => string, whole?: boolean}} parts
+ * whole: every closer look is open at once, on a page of its own; else one at a time, behind tabs
  */
-export function createBoard(root, { look, history, ink, letter }) {
+export function createBoard(root, { look, history, ink, letter, whole = false }) {
   const $ = (selector) => root.querySelector(selector);
   const canvas = $("[data-draw=lanes] canvas");
   const lanes = createLanes(canvas);
@@ -96,8 +97,8 @@ export function createBoard(root, { look, history, ink, letter }) {
       }
     }
     const lens = look.lens ?? (group ? "group" : "record");
-    showLens(root, lens);
-    lenses[lens]?.(scene, t);
+    if (!whole) showLens(root, lens);
+    for (const each of whole ? Object.keys(lenses) : [lens]) lenses[each]?.(scene, t);
     time.draw(scene);
     speak(scene.model.events, t);
     const mini = document.querySelector("#mini");
@@ -255,11 +256,11 @@ function choosers(root, look) {
     look.set({ topicChosen: target.value, topicShown: null, cursor: null, opened: null }));
   root.querySelector("#pin button").addEventListener("click", () => look.set({ pin: null }));
   const list = root.querySelector(".tabs");
-  list.addEventListener("click", ({ target }) => {
+  list?.addEventListener("click", ({ target }) => {
     const tab = target.closest("[data-lens]");
     if (tab) look.set({ lens: tab.dataset.lens, opened: null });
   });
-  tabKeys(list);
+  if (list) tabKeys(list);
   root.addEventListener("click", ({ target }) => {
     const button = target.closest("button.twin");
     if (button) toggleTwin(button);

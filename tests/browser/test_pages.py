@@ -26,6 +26,7 @@ PAGES = {
         "/search/",
         "/search/?q=record",
         "/search/?q=nothing-says-this",
+        "/board/",
         "/accounts/password/change/",
         "/accounts/logout/",
         "/no/such/page/",

@@ -136,6 +136,12 @@ _JSON = {"Content-Type": "application/json"}
 SANDBOX_PAGES = (
     Row(route="sandbox/", path="/sandbox/", expect=members_get(200)),
     Row(route="sandbox/why/", path="/sandbox/why/", expect=members_get(200)),
+    Row(
+        route="sandbox/<uuid:sandbox_id>/why/",
+        path=f"/sandbox/{SANDBOX}/why/",
+        expect=all_get(404) | {"ada": 200, "grace": 200, "root": 200, "nobody": 302},
+        why="read by its owner, the owner's instructor and an admin; to others it does not exist",
+    ),
     *(
         Row(route=f"sandbox/{what}/", method="POST", path=f"/sandbox/{what}/", expect=all_get(302))
         for what in ("start", "stop", "resume", "delete", "start-over", "extend")
@@ -176,6 +182,7 @@ _AT_LAB = "/lessons/first/labs/one/"
 LESSONS = (
     Row(route="", path="/", expect=all_get(200), why="without an account it says what the course is"),
     Row(route="search/", path="/search/?q=record", expect=members_get(200)),
+    Row(route="board/", path="/board/", expect=members_get(200)),
     Row(
         route="lessons/<slug:slug>/place/",
         method="POST",
