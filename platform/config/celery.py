@@ -1,6 +1,7 @@
 """The Celery application: doorbells only, the database rows are the truth."""
 
 import os
+import warnings
 from typing import Any
 
 from celery import Celery, Task, signals
@@ -11,6 +12,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 app = Celery("millrace")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+# Celery warns of root because a task might carry code; ours carry ids, as JSON, over a socket of our own.
+warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
 
 _ID = "millrace_request"
 

@@ -10,11 +10,12 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+
+from config.logfile import LogFile
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _LIBC = ctypes.CDLL(None)
-_LOG_BYTES = 10_000_000
+_LONGEST_LINE = 1_000_000
 _WORTH_SHOWING = re.compile(r"\b(WARNING|ERROR|CRITICAL)\b")
 _SHOWN_PER_TEN_S = 5
 
@@ -32,7 +33,7 @@ class Program:
 
     ready:   asked again and again after the start until it says yes; does not raise.
     grace_s: how long a SIGTERM may take before the SIGKILL.
-    shown:   whether its warnings appear on the console; its log has them anyway.
+    muted:   a line that contains one of these is dropped: it says nothing about our site.
     """
 
     name: str
@@ -41,7 +42,7 @@ class Program:
     cwd: Path = Path("/")
     ready: Ready = at_once
     grace_s: float = 10
-    shown: bool = True
+    muted: tuple[str, ...] = ()
 
 
 class Child:
@@ -112,26 +113,33 @@ class Child:
     async def _keep_output(self) -> None:
         assert self._process
         assert self._process.stdout
-        rest = b""
-        with _open_log(self._log_path) as log:
+        log, rest = LogFile(self._log_path), b""
+        try:
             while chunk := await self._process.stdout.read(65536):
-                log.write(chunk)
-                log.flush()
-                *lines, rest = (rest[-4096:] + chunk).split(b"\n")
-                for line in lines:
-                    self._look_at(line.decode(errors="replace").rstrip())
+                *lines, rest = (rest + chunk).split(b"\n")
+                log.write(b"".join(line + b"\n" for line in lines if self._look_at(line)))
+                if len(rest) > _LONGEST_LINE:
+                    log.write(rest)
+                    rest = b""
+            log.write(rest)
+        finally:
+            log.close()
 
-    def _look_at(self, line: str) -> None:
+    def _look_at(self, raw: bytes) -> bool:
         """Keep the last lines; show the alarming ones on the console, but never a flood of them."""
+        line = raw.decode(errors="replace").rstrip()
+        if any(muted in line for muted in self.program.muted):
+            return False
         if line:
             self._tail = [*self._tail[-19:], line]
-        if not self.program.shown or not _WORTH_SHOWING.search(line):
-            return
+        if not _WORTH_SHOWING.search(line):
+            return True
         now = time.monotonic()
         self._shown = [at for at in self._shown if now - at < 10]
         if len(self._shown) < _SHOWN_PER_TEN_S:
             self._shown.append(now)
             self._say(f"{self.program.name}: {line[:200]}")
+        return True
 
 
 def _die_with(parent: int) -> None:
@@ -139,11 +147,3 @@ def _die_with(parent: int) -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before we could ask
         os._exit(1)
-
-
-def _open_log(path: Path) -> BinaryIO:
-    """Append to the log; a big one is put aside first, so two files are the most there are."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and path.stat().st_size > _LOG_BYTES:
-        path.replace(path.with_suffix(".log.1"))
-    return path.open("ab")

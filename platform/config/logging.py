@@ -17,13 +17,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from structlog.contextvars import merge_contextvars
-from structlog.processors import format_exc_info
-from structlog.stdlib import ExtraAdder, ProcessorFormatter
-from structlog.typing import EventDict
 
-from config import env
+from config import env, plain
+
+with plain.printing():
+    from structlog.contextvars import bound_contextvars, merge_contextvars
+    from structlog.processors import format_exc_info
+    from structlog.stdlib import ExtraAdder, ProcessorFormatter
+    from structlog.typing import EventDict
+
 from config.redaction import redact_fields, redact_text
+
+__all__ = ("bound_contextvars", "configure", "formatter", "from_environment", "plan")
 
 FORMATS = ("line", "json")
 
@@ -101,12 +106,23 @@ def formatter(form: str) -> ProcessorFormatter:
     return ProcessorFormatter(processors=[*chain, format_exc_info, _RENDERERS[form]])
 
 
+class NotRequeued(logging.Filter):
+    """For kombu: a doorbell that arrives while a worker stops goes back to Redis, as it should.
+
+    kombu warns of it as of a message that nobody will ever take, which is another matter.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith("Requeuing undeliverable message")
+
+
 def plan(level: str, form: str) -> dict[str, Any]:
     """For logging.config.dictConfig, which is what Django's LOGGING setting goes to."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"ours": {"()": "config.logging.formatter", "form": form}},
+        "filters": {"not_requeued": {"()": "config.logging.NotRequeued"}},
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "ours"}},
         "root": {"handlers": ["console"], "level": level},
         "loggers": {
@@ -117,6 +133,7 @@ def plan(level: str, form: str) -> dict[str, Any]:
             "uvicorn": {"handlers": [], "propagate": True},
             "uvicorn.access": {"handlers": [], "propagate": True, "level": "WARNING"},
             "uvicorn.error": {"handlers": [], "propagate": True},
+            "kombu.transport.virtual.base": {"filters": ["not_requeued"]},
             # A doorbell that rings is no news; what it led to is logged by those who did it.
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},

@@ -6,7 +6,7 @@ import dj_database_url
 from kombu import Queue
 
 from accounts import csp
-from config import env, paths
+from config import basics, env, paths
 from config import logging as log_lines
 from config.headers import file_headers
 
@@ -18,8 +18,7 @@ DATA_DIR = paths.DATA_DIR
 DEBUG = env.flag("DEBUG", default=False)
 # Demo accounts with passwords that are printed and known; for a laptop, never for a public address.
 DEMO = env.flag("DEMO", default=True)
-PORT = env.number("PORT", 8000)
-BIND = env.text("BIND", "127.0.0.1")
+PORT, BIND = basics.PORT, basics.BIND
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 # Served over TLS by a proxy in front: secure cookies, HSTS and https origins.
 SECURE = env.flag("SECURE", default=False)
@@ -118,7 +117,7 @@ def _database(url: str) -> Any:
 
 DATABASES = {"default": _database(DATABASE_URL)}
 
-REDIS_URL = env.text("REDIS_URL", f"unix://{paths.VALKEY_SOCKET}")
+REDIS_URL = basics.REDIS_URL
 
 
 def _celery_url(url: str) -> str:
@@ -162,8 +161,7 @@ CACHES = {"default": {"BACKEND": "config.cache.SteadyCache", "LOCATION": REDIS_U
 
 # -- Sandboxes -----------------------------------------------------------------------------------------------
 
-# Which backend new sandboxes get: local (real Kafka processes on this machine) or memory (a dict, for tests).
-SANDBOX_BACKEND = env.text("SANDBOX_BACKEND", "local")
+SANDBOX_BACKEND = basics.SANDBOX_BACKEND
 # How many warm sandboxes a cluster may keep by rule (reservations come on top); 0 keeps none.
 WARM_POOL = env.number("WARM_POOL", 2)
 

@@ -52,6 +52,7 @@ def main() -> None:
     supervisor = Supervisor(
         groups,
         log_dir=FOLDER / "log",
+        run_dir=FOLDER / "run",
         say=lambda line: print("said", line, flush=True),
         on_ready=lambda: print("ready", flush=True),
     )

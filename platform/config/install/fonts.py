@@ -7,9 +7,6 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from fontTools.subset import Options, Subsetter
-from fontTools.ttLib import TTFont
-
 from config import paths
 
 # It reports every table of every font at INFO.
@@ -64,6 +61,10 @@ def cut_all(folder: Path) -> int:
 
 
 def _cut(face: Face, target: Path) -> int:
+    # Here, where a font is cut: to load it takes longer than all else that a start looks at.
+    from fontTools.subset import Options, Subsetter
+    from fontTools.ttLib import TTFont
+
     with TTFont(_MODULES / f"{face.source}.woff2") as font:
         subsetter = Subsetter(Options(layout_features=list(face.features)))
         subsetter.populate(unicodes=_codepoints(face.characters))

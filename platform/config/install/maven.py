@@ -4,6 +4,8 @@ The lock holds one line per jar, `group:artifact:version[:classifier] sha256 byt
 the central repository, and a mirror is a matter of the user's own jgo settings (~/.config/jgo.conf).
 """
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import os
@@ -13,13 +15,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-
-import requests
-from jgo.config import GlobalSettings
-from jgo.maven import Artifact, MavenContext
+from typing import TYPE_CHECKING
 
 from config.install import certificates, tools
 from config.install.faults import SetupFault, broken_download, unreachable, untrusted
+
+# Loaded where something is fetched: every other start only compares sizes.
+if TYPE_CHECKING:
+    import requests
+    from jgo.maven import Artifact, MavenContext
 
 # jgo's own 10 s is short for a slow link; this is per read, not per file.
 _TIMEOUT_S = 60
@@ -66,6 +70,9 @@ def _jar(coordinates: str, sha256: str, size: str) -> Jar:
 
 def context(cache: Path) -> MavenContext:
     """The repositories as jgo sees them, with the user's own mirrors when they have named some."""
+    from jgo.config import GlobalSettings
+    from jgo.maven import MavenContext
+
     return MavenContext(
         repo_cache=cache, timeout=_TIMEOUT_S, remote_repos=GlobalSettings.load().repositories or None
     )
@@ -110,6 +117,8 @@ def fetch_all(jars: list[Jar], folder: Path, *, fetch: Fetch = fetch_with_jgo) -
 
 def _fetch_one(jar: Jar, folder: Path, cache: Path, fetch: Fetch) -> None:
     """Fetch, check, move in; a download that is broken or cut off is tried once more."""
+    import requests
+
     for last in (False, True):
         try:
             path = fetch(jar, cache)
@@ -130,6 +139,8 @@ def _fetch_one(jar: Jar, folder: Path, cache: Path, fetch: Fetch) -> None:
 
 
 def _network_fault(jar: Jar, error: requests.RequestException) -> SetupFault:
+    import requests
+
     tools.note(f"{jar.filename}: {error!r}\n")
     fault = untrusted if isinstance(error, requests.exceptions.SSLError) else unreachable
     return fault(_SOURCE, log=str(tools.SETUP_LOG))
