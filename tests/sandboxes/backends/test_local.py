@@ -128,6 +128,7 @@ def test_a_killed_broker_comes_back_with_every_acknowledged_record(host: LocalHo
     host.destroy(sandbox_id)
 
 
+@pytest.mark.logs("sandbox.failed")
 def test_a_broker_that_crashes_is_reported_and_ensure_starts_it_again(host: LocalHost) -> None:
     sandbox_id = host.start()
     os.kill(broker_pid(host, sandbox_id), 9)
@@ -141,6 +142,7 @@ def test_a_broker_that_crashes_is_reported_and_ensure_starts_it_again(host: Loca
     host.destroy(sandbox_id)
 
 
+@pytest.mark.logs("sandbox.keeper_lost", "sandbox.failed")
 def test_a_sandbox_whose_keeper_dies_is_reported_and_ensure_makes_it_again(host: LocalHost) -> None:
     sandbox_id = host.start()
     create_topic(host, sandbox_id, "orders")
@@ -384,6 +386,7 @@ def test_the_hosts_socket_is_for_its_user_only(host: LocalHost) -> None:
     assert host.socket.parent.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.logs("host.request_odd")
 def test_a_request_that_makes_no_sense_does_not_hurt_the_host(host: LocalHost) -> None:
     for said in (b"\n", b"[]\n", b'{"op": "__init__"}\n', b'{"op": "ensure"}\n', b"\xff" * 100 + b"\n"):
         with socket.socket(socket.AF_UNIX) as line:
