@@ -4,9 +4,9 @@ import math
 from datetime import datetime
 from typing import Any
 
-from sandboxes import estimates, placement, provisioning, selectors
+from sandboxes import estimates, expiry, placement, pool, provisioning, retries, selectors
 from sandboxes.backends.base import BackendError, Tier
-from sandboxes.lifecycle import PASSING, State
+from sandboxes.lifecycle import ALIVE, PASSING, State
 from sandboxes.models import Sandbox
 
 # The state's mark in the header (a shape, not only a colour) and its word.
@@ -21,6 +21,8 @@ _CHIPS = {
     State.RESUMING: ("wait", "waking"),
     State.FAILED: ("bad", "failed"),
 }
+WARN_MINUTES = int(expiry.WARN.total_seconds() // 60)
+_DRAWN = 12
 _ORDINALS = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth", 6: "sixth", 7: "seventh"}
 _VIEWS = {
     State.QUEUED: "queue",
@@ -38,50 +40,78 @@ _VIEWS = {
 def context(sandbox: Sandbox | None, *, now: datetime) -> dict[str, Any]:
     """Everything the panel's template shows; asks the database a fixed number of times."""
     if sandbox is None:
-        measured = estimates.estimate("kafka-1")
-        return {"sandbox": None, "view": "none", "chip": ("none", "not started"), "estimate": measured}
+        return {"sandbox": None, "view": "none", "chip": ("none", "not started"), **_offer()}
+    left = minutes_left(sandbox, now)
     shown: dict[str, Any] = {
         "sandbox": sandbox,
         "view": _VIEWS.get(sandbox.now, "none"),
         "chip": _CHIPS.get(sandbox.now, ("wait", sandbox.state)),
         "every_s": _every_s(sandbox.now),
-        "left": minutes_left(sandbox, now),
+        "left": left,
+        "soon": left is not None and left <= WARN_MINUTES and sandbox.now in ALIVE,
         "tier": _tier(sandbox),
     }
     return shown | _more(sandbox, shown["view"], now)
+
+
+def _offer() -> dict[str, Any]:
+    """What pressing Start would bring: a warm one if there is any."""
+    warm = pool.has_warm(pool.PROFILES[0])
+    return {"warm": warm, "estimate": estimates.estimate(pool.PROFILES[0], "warm" if warm else "start")}
 
 
 def _more(sandbox: Sandbox, view: str, now: datetime) -> dict[str, Any]:
     if view in {"queue", "starting"}:
         return _progress(sandbox, view, now)
     if view == "ready":
-        return {"faults": selectors.active_faults(sandbox)}
+        return {"faults": selectors.active_faults(sandbox), "capped": _is_capped(sandbox)}
     if view == "suspended":
         return {"estimate": estimates.estimate(sandbox.profile, "wake")}
+    if view == "failed":
+        begun = sandbox.begun_at is not None
+        return {"stages": selectors.stage_rows(sandbox) if begun else (), "tries": len(retries.PAUSES)}
     return {}
+
+
+def _is_capped(sandbox: Sandbox) -> bool:
+    """Asking for more time would bring none."""
+    return sandbox.expires_at is not None and sandbox.expires_at >= expiry.hard_cap(sandbox)
 
 
 def _progress(sandbox: Sandbox, view: str, now: datetime) -> dict[str, Any]:
     what = "wake" if sandbox.now is State.RESUMING else "start"
     shown: dict[str, Any] = {
         "waking": what == "wake",
+        "warm": sandbox.now is State.BINDING and sandbox.frozen,
         "estimate": estimates.estimate(sandbox.profile, what),
         "wait_s": max(1, math.ceil(estimates.wait_s(sandbox))),
         "elapsed_s": max(0, round((now - (sandbox.begun_at or sandbox.queued_at)).total_seconds())),
         "stages": selectors.stage_rows(sandbox),
     }
     shown["late"] = shown["elapsed_s"] > shown["estimate"].p90_s + 1 and view == "starting"
-    if view == "queue":
-        place = placement.place_in_queue(sandbox)
-        shown |= {"place": place, "ordinal": _ORDINALS.get(place, f"number {place}")}
-    return shown
+    return shown | _line(sandbox) if view == "queue" else shown
+
+
+def _line(sandbox: Sandbox) -> dict[str, Any]:
+    """The line somebody stands in: at most a dozen places of it are drawn, with theirs among them."""
+    place, length = placement.place_in_queue(sandbox), placement.queue(sandbox.cluster_id).count()
+    before, after = place - 1, max(0, length - place)
+    return {
+        "place": place,
+        "ordinal": _ORDINALS.get(place, f"number {place}"),
+        "before": before,
+        "after": after,
+        "drawn_before": range(min(before, _DRAWN)),
+        "drawn_after": range(min(after, max(0, _DRAWN - before))),
+        "places": placement.starts_at_once(sandbox.cluster) if sandbox.cluster else 0,
+    }
 
 
 def _every_s(state: State) -> int:
     """How often a page that hears no events asks again, in seconds."""
     if state in PASSING:
         return 2
-    return 10 if state is State.DEGRADED else 60
+    return 10 if state in {State.DEGRADED, State.FAILED} else 60
 
 
 def minutes_left(sandbox: Sandbox, now: datetime) -> int | None:

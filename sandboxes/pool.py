@@ -60,6 +60,11 @@ def members(cluster: Cluster, profile: str) -> QuerySet[Sandbox]:
     return Sandbox.objects.filter(cluster=cluster, profile=profile, owner=None, state__in=on_the_way)
 
 
+def has_warm(profile: str) -> bool:
+    """Whether pressing Start would find one."""
+    return Sandbox.objects.filter(owner=None, profile=profile, state=State.WARM, cluster__open=True).exists()
+
+
 # -- taking one --------------------------------------------------------------------------------------------
 
 

@@ -1,4 +1,7 @@
-"""Addresses under /sandbox/. None carries an id: a student's own sandbox is the only one they can mean."""
+"""Addresses under /sandbox/: of a student's own sandbox, the only one they can mean, so they carry no id.
+
+One does, for those who may see another's: why it is alive.
+"""
 
 from django.urls import path
 
@@ -15,6 +18,7 @@ urlpatterns = [
     path("start-over/", views.start_over, name="start_over"),
     path("extend/", views.extend, name="extend"),
     path("why/", views.why, name="why"),
+    path("<uuid:sandbox_id>/why/", views.why_of, name="why_of"),
     path("faults/<slug:kind>/", views.fault, name="fault"),
     path("files/", views.files, name="files"),
     path("files/<path:path>", views.file, name="file"),

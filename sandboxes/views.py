@@ -3,10 +3,12 @@
 import json
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from sandboxes import limits, panels, provisioning, selectors, services
@@ -23,7 +25,7 @@ from sandboxes.backends.base import (
 )
 from sandboxes.errors import SandboxError, TooOften
 from sandboxes.models import Sandbox
-from sandboxes.why import why_alive
+from sandboxes.why import ALL, LATEST, why_alive
 
 FAULT_S = 20
 LATENCY_MS = 400
@@ -83,10 +85,27 @@ def extend(request: HttpRequest) -> HttpResponse:
 @require_GET
 @signed_in
 def why(request: HttpRequest) -> HttpResponse:
-    """Why the sandbox is alive: when it was started, what last counted as use, when it sleeps."""
-    sandbox = selectors.live_sandbox(student_of(request))
-    context = {"sandbox": sandbox, "why": why_alive(sandbox) if sandbox else None}
-    return render(request, "sandboxes/why.html", context)
+    """Why the user's own sandbox is alive: a fragment for the panel, or a page with its whole story."""
+    return _why(request, selectors.live_sandbox(student_of(request)))
+
+
+@require_GET
+@signed_in
+def why_of(request: HttpRequest, sandbox_id: UUID) -> HttpResponse:
+    """The same of any sandbox whose owner's work this user may see; for an admin, of every one."""
+    sandbox = selectors.visible_sandbox(sandbox_id, student_of(request))
+    if sandbox is None:
+        raise Http404
+    return _why(request, sandbox)
+
+
+def _why(request: HttpRequest, sandbox: Sandbox | None) -> HttpResponse:
+    is_fragment = bool(request.headers.get("HX-Request"))
+    told = why_alive(sandbox, latest=LATEST if is_fragment else ALL) if sandbox else None
+    context = {"sandbox": sandbox, "why": told, "mine": sandbox and sandbox.owner_id == request.user.pk}
+    response = render(request, f"sandboxes/why{'' if is_fragment else '_page'}.html", context)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
 
 
 @require_POST
@@ -198,7 +217,7 @@ def _do(request: HttpRequest, act: Callable[[], object]) -> HttpResponse:
         sentence = error.sentence
     if status == 200 and not request.headers.get("HX-Request"):
         return redirect(request.headers["Referer"] if _is_local(request) else "/")
-    response = _panel(request, sentence=sentence, status=status)
+    response = _panel(request, sentence=sentence, status=status, acted=True)
     if status == 429:
         response["Retry-After"] = str(wait_s)
     return response
@@ -210,9 +229,12 @@ def _is_local(request: HttpRequest) -> bool:
     return request.headers.get("Referer", "").startswith(origin)
 
 
-def _panel(request: HttpRequest, *, sentence: str = "", status: int = 200) -> HttpResponse:
+def _panel(
+    request: HttpRequest, *, sentence: str = "", status: int = 200, acted: bool = False
+) -> HttpResponse:
+    """acted: the answer to a press, so the focus goes where the button was."""
     sandbox = selectors.live_sandbox(student_of(request))
-    context = panels.context(sandbox, now=timezone.now()) | {"refused": sentence}
+    context = panels.context(sandbox, now=timezone.now()) | {"refused": sentence, "acted": acted}
     response = render(request, "sandboxes/panel.html", context, status=status)
     # A fragment belongs to the page as it is now, never to one that comes back from the cache.
     response["Cache-Control"] = "no-store"

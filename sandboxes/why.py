@@ -146,5 +146,5 @@ def _what(event: SandboxEvent) -> str:
 def _who(event: SandboxEvent) -> str:
     """Staff by name, its owner as such, the platform not at all."""
     if event.by is not None and event.actor in {"instructor", "admin"}:
-        return f"{event.by.get_full_name() or event.by.username}, {event.actor}"
+        return f"{event.by.shown_name}, {event.actor}"
     return _ACTORS.get(event.actor, event.actor)

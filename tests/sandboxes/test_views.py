@@ -110,7 +110,8 @@ def test_a_failure_comes_with_a_sentence_a_next_step_and_a_reference(
     panel = panel_of(page)
 
     assert "The broker ended while it was starting." in panel
-    assert "Start again" in panel
+    assert "Try now" in panel
+    assert "We try again by ourselves at" in panel
     assert f"<code>{sandbox.reference}</code>" in panel
 
 

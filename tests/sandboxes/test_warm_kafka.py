@@ -1,4 +1,4 @@
-"""Warm starts and proofs with real brokers: what is claimed works, what is in use is seen, no trace is left."""
+"""Warm starts and proofs with real brokers: the claimed one works, use is seen, no trace is left."""
 
 import os
 import signal
