@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from playwright.sync_api import Browser, Page, expect
 
-from accounts.models import Cohort
+from accounts.models import Cohort, Enrolment, Role
 from tests.browser.people import sign_in as sign_in_at
 from tests.browser.site import RunningSite
 from tests.browser.test_pages import (  # noqa: F401 - fixtures
@@ -164,6 +163,23 @@ def test_without_a_socket_the_page_says_so_and_looks_by_itself(
 
 @pytest.mark.browser
 @pytest.mark.django_db(transaction=True)
+def test_a_class_that_is_taken_from_an_instructor_says_so_where_it_is_still_open(
+    visit: Visit,  # noqa: F811
+    hall: Cohort,
+) -> None:
+    sign_in(visit, "grace")
+    visit.go(f"/class/{hall.pk}/")
+
+    Enrolment.objects.filter(cohort=hall, role=Role.INSTRUCTOR).delete()
+
+    said = visit.page.locator("[data-overview-status]")
+    expect(said).to_have_text("Not live: this page is not yours any more. Reload it.", timeout=20_000)
+    visit.page.reload()
+    expect(visit.page.get_by_role("heading", level=1)).to_have_text("Offset out of range")
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
 def test_the_class_is_read_with_keys_alone(visit: Visit, hall: Cohort) -> None:  # noqa: F811
     sign_in(visit, "grace")
     visit.go(f"/class/{hall.pk}/")
@@ -182,7 +198,7 @@ def test_the_class_is_read_with_keys_alone(visit: Visit, hall: Cohort) -> None: 
     keys.press("Home")
     keys.press("ArrowUp")
     expect(rows.first).to_be_focused()
-    assert is_uncovered(page)
+    page.wait_for_function(UNCOVERED)
 
     page.locator("#twin").focus()
     keys.press("Enter")
@@ -196,15 +212,10 @@ def test_the_class_is_read_with_keys_alone(visit: Visit, hall: Cohort) -> None: 
     expect(rows).to_have_count(31)
 
 
-def is_uncovered(page: Page) -> bool:
-    """Whether what has the focus lies below the table's standing head."""
-    found: Any = page.evaluate(
-        """() => {
-          const box = document.activeElement.getBoundingClientRect();
-          return document.elementFromPoint(box.x + 3, box.y + box.height / 2) === document.activeElement;
-        }"""
-    )
-    return bool(found)
+UNCOVERED = """() => {
+  const box = document.activeElement.getBoundingClientRect();
+  return document.elementFromPoint(box.x + 3, box.y + box.height / 2) === document.activeElement;
+}"""
 
 
 @pytest.mark.browser

@@ -49,6 +49,24 @@ document.body.addEventListener("overview:changed", ({ detail }) => concerns(deta
 setInterval(() => document.hidden || ask(), CLOCK);
 follow(document);
 
+// -- when the site does not answer ------------------------------------------------------------------------------------
+
+const NOT_YOURS = "Not live: this page is not yours any more. Reload it.";
+const NO_ANSWER = "Not live: the site did not answer just now. It is asked again by itself.";
+
+/** Say that what is shown may be old, or take that back; what the socket said meanwhile is left alone. */
+function stale(sentence) {
+  document.body.toggleAttribute("data-stale", Boolean(sentence));
+  for (const place of document.querySelectorAll("[data-overview-status]")) {
+    if (sentence || [NOT_YOURS, NO_ANSWER].includes(place.textContent)) place.textContent = sentence;
+  }
+}
+
+document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
+  if (detail.successful) stale("");
+  else stale([403, 404].includes(detail.xhr?.status) ? NOT_YOURS : NO_ANSWER);
+});
+
 // -- what must survive a part's replacement ----------------------------------------------------------------------------
 
 let opened = [];
