@@ -37,7 +37,8 @@ def bind_the_id(task: Task[Any, Any], **signal: Any) -> None:
     """Also beat's own tasks have one, so that a sweep and all it rings for share it."""
     from config import tracing
 
-    tokens = bind_contextvars(request=task.request.get(_ID) or tracing.new_id())
+    sent = task.request.get(_ID) or (task.request.headers or {}).get(_ID)
+    tokens = bind_contextvars(request=sent or tracing.new_id())
     task.request.update(bound=tokens)
 
 

@@ -1,6 +1,6 @@
 """Log lines: a dotted event name followed by its fields, never a sentence with values inside.
 
-    2026-11-02T10:31:07.120Z INFO sandboxes.reconcile sandbox.moved sandbox=1f3a… to=ready request=8c1d…
+    2026-11-02T10:31:07.120Z INFO sandboxes.reconcile sandbox.moved to=ready sandbox=1f3a… request=8c1d…
 
 One formatter for every process, for our lines and for those of Django, uvicorn, Celery and Channels: "line"
 for a person, "json" for machines. What a request, a task or a round is about is bound once
@@ -26,7 +26,7 @@ with plain.printing():
     from structlog.stdlib import ExtraAdder, ProcessorFormatter
     from structlog.typing import EventDict
 
-from config.redaction import redact_fields, redact_text
+from config.redaction import redact
 
 __all__ = ("bound_contextvars", "configure", "formatter", "from_environment", "plan")
 
@@ -35,6 +35,7 @@ FORMATS = ("line", "json")
 # What libraries attach for themselves: objects, copies for colour terminals, a task's arguments.
 _NOT_FIELDS = ("color_message", "websocket", "data", "taskName", "asctime", "message")
 _BARE = re.compile(r"[\w.\-/:<>+@,*]+", re.ASCII)
+_CONTEXT = ("attempt", "sandbox", "user", "request")
 _HEAD = ("time", "level", "logger", "event")
 
 
@@ -47,13 +48,16 @@ def _only_fields(logger: Any, name: str, event: EventDict) -> EventDict:
     return event
 
 
-def _known_by_now(logger: Any, name: str, event: EventDict) -> EventDict:
-    """A bound user may be a question, answered when the line is written: see `config.tracing`."""
-    user = event.get("user")
-    event["user"] = user() if callable(user) else user
-    for key in ("user", "sandbox"):
-        if event.get(key) in (None, ""):
-            event.pop(key, None)
+def _with_context_last(logger: Any, name: str, event: EventDict) -> EventDict:
+    """Whom and what it is about, in one order; what is not known is left out.
+
+    A bound user may be a question, which is answered only now: see `config.tracing`.
+    """
+    for key in _CONTEXT:
+        value = event.pop(key, None)
+        value = value() if callable(value) else value
+        if value not in {None, ""}:
+            event[key] = value
     return event
 
 
@@ -70,7 +74,7 @@ def _as_line(logger: Any, name: str, event: EventDict) -> str:
     trace = event.pop("exception", "")
     head = [_sentence(str(event.pop(key))) for key in _HEAD]
     line = " ".join([*head, *(f"{key}={_word(value)}" for key, value in event.items())])
-    return redact_text(f"{line}\n    {_sentence(trace)}" if trace else line)
+    return f"{line}\n    {_sentence(trace)}" if trace else line
 
 
 def _sentence(text: str) -> str:
@@ -92,9 +96,9 @@ def _word(value: Any) -> str:
 
 def _as_json(logger: Any, name: str, event: EventDict) -> str:
     try:
-        return redact_text(orjson.dumps(event, default=str).decode())
-    except TypeError:  # a number of more than 64 bits, half a surrogate pair, a key that is no text
-        return redact_text(json.dumps(event, default=str, skipkeys=True))
+        return orjson.dumps(event).decode()
+    except TypeError:  # a number of more than 64 bits, or half a surrogate pair
+        return json.dumps(event)
 
 
 _RENDERERS: dict[str, Callable[[Any, str, EventDict], str]] = {"line": _as_line, "json": _as_json}
@@ -102,8 +106,8 @@ _RENDERERS: dict[str, Callable[[Any, str, EventDict], str]] = {"line": _as_line,
 
 def formatter(form: str) -> ProcessorFormatter:
     """The formatter of all our processes; form: "line" or "json"."""
-    chain = (ExtraAdder(), _only_fields, merge_contextvars, _known_by_now, _with_head, redact_fields)
-    return ProcessorFormatter(processors=[*chain, format_exc_info, _RENDERERS[form]])
+    chain = (ExtraAdder(), _only_fields, merge_contextvars, _with_context_last, _with_head, format_exc_info)
+    return ProcessorFormatter(processors=[*chain, redact, _RENDERERS[form]])
 
 
 class NotRequeued(logging.Filter):

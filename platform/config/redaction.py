@@ -6,6 +6,7 @@ puts into its own messages: a connection's URL, a header, a client's settings.
 
 import re
 from functools import lru_cache
+from typing import Any
 
 from structlog.typing import EventDict
 
@@ -13,12 +14,13 @@ REDACTED = "[redacted]"
 
 _NAMES = ("passw", "secret", "token", "cookie", "authorization", "sasl", "credential", "apikey", "api_key")
 _WORD = r"[\w.\-]*(?:passw|secret|token|cookie|authorization|sasl\.|credential|api_?key)[\w.\-]*"
-# name=value, "name": "value", name: value; a header's value goes on to the end of its line.
+# name=value, "name": "value", name: value.
 _PAIR = re.compile(
-    rf"""(\\?["']?{_WORD}\\?["']?\s*[=:]\s*)(?:\\?"[^"\\]*\\?"|'[^']*'|(?:Bearer|Basic)\s+[^\s"'\\]+|[^\s"'\\,;&)}}]+)""",
+    rf"""(["']?{_WORD}["']?\s*[=:]\s*)(?:"[^"]*"|'[^']*'|(?:Bearer|Basic)\s+[^\s"']+|[^\s"',;&)}}]+)""",
     re.IGNORECASE,
 )
-_HEADER = re.compile(r"""\b((?:set-)?cookie|authorization)(["']?\s*:\s*)[^\n"'\\]+""", re.IGNORECASE)
+# A header's value goes on to the end of its line.
+_HEADER = re.compile(r"""\b((?:set-)?cookie|authorization)(["']?\s*:\s*)[^\n"']+""", re.IGNORECASE)
 _URL = re.compile(r"(://[^\s/:@]*:)[^\s/@]+@")
 
 
@@ -29,14 +31,21 @@ def is_secret(name: str) -> bool:
     return any(word in low for word in _NAMES)
 
 
-def redact_fields(logger: object, method: str, event: EventDict) -> EventDict:
-    """A structlog processor: values of fields whose names say that they are secret, also inside mappings."""
-    for key, value in event.items():
-        if is_secret(key):
-            event[key] = REDACTED
-        elif isinstance(value, dict):
-            event[key] = redact_fields(logger, method, dict(value))
-    return event
+def redact(logger: object, method: str, event: EventDict) -> EventDict:
+    """A structlog processor; what comes out is plain: texts, numbers, and lists and mappings of these."""
+    return {name: REDACTED if is_secret(name) else _clean(value) for name, value in event.items()}
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact_text(str(value))
+    if value is None or isinstance(value, (int, float)):
+        return value
+    if isinstance(value, dict):
+        return redact(None, "", {str(name): inner for name, inner in value.items()})
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_clean(inner) for inner in value]
+    return redact_text(str(value))
 
 
 def redact_text(text: str) -> str:
@@ -44,5 +53,5 @@ def redact_text(text: str) -> str:
     low = text.lower()
     if any(word in low for word in _NAMES):
         text = _HEADER.sub(rf"\1\2{REDACTED}", text)
-        text = _PAIR.sub(rf'\1"{REDACTED}"', text)
+        text = _PAIR.sub(rf"\1{REDACTED}", text)
     return _URL.sub(rf"\1{REDACTED}@", text) if "@" in text else text
