@@ -98,10 +98,9 @@ class Site:
 
     def running(self) -> set[str]:
         """Ids of sandboxes that have processes on this machine, by what their monitors were started with."""
-        lines = processes_with(str(self.host.sandboxes))
-        found = (
-            re.search(re.escape(str(self.host.sandboxes)) + r"/([0-9a-f]{32})/run", one) for one in lines
-        )
+        sandboxes = str(self.host.directory / "sandboxes")
+        lines = processes_with(sandboxes)
+        found = (re.search(re.escape(sandboxes) + r"/([0-9a-f]{32})/run", one) for one in lines)
         return {match.group(1) for match in found if match}
 
 

@@ -40,6 +40,7 @@ from pathlib import Path
 
 from sandboxes.backends.base import BackendError, Observation, Phase, ProgramRun, Spec, Tier, Workspace
 from sandboxes.backends.local.backend import LocalBackend
+from tests.gates import logs
 
 ROOT = Path(__file__).resolve().parents[3]
 ORDINARY = 54321  # a user id nobody has
@@ -47,6 +48,17 @@ _START = """
 import concurrent.futures.thread, encodings.idna, json, os, sys  # what is imported later, only root may read
 from sandboxes.backends.local import host
 settings = host.from_installation()
+if "TEST_DISK" in os.environ:  # sandboxes on a small disk of their own, which only this process has
+    import ctypes
+    libc, mine = ctypes.CDLL(None, use_errno=True), f"{os.getuid()} {os.getuid()} 1"
+    new_user = os.getuid() != 0
+    assert libc.unshare(0x20000 | (0x10000000 if new_user else 0)) == 0, "no mount namespace"
+    if new_user:
+        open("/proc/self/uid_map", "w").write(mine)
+    libc.mount(b"none", b"/", None, 0x84000, None)
+    settings.sandbox_dir.mkdir(parents=True, exist_ok=True)
+    where, how = os.fsencode(settings.sandbox_dir), os.environ["TEST_DISK"].encode()
+    assert libc.mount(b"tmpfs", where, b"tmpfs", 0, how) == 0, os.strerror(ctypes.get_errno())
 limits = host.Limits(**json.loads(sys.argv[2]))
 user = int(sys.argv[1])
 if user:
@@ -68,7 +80,6 @@ class LocalHost:
     ) -> None:
         self.directory, self.user = directory, user
         self.socket = directory / "run" / "host.sock"
-        self.sandboxes = directory / "sandboxes"
         self.lock_file = directory / "site.lock"
         self.backend = LocalBackend(self.socket)
         self._environment = environment or {}
@@ -76,6 +87,13 @@ class LocalHost:
         self._lock = -1
         self._process: subprocess.Popen[bytes] | None = None
         self.hold_lock()
+
+    @property
+    def sandboxes(self) -> Path:
+        """The sandboxes' folder; through the daemon's own view when it has a disk of its own."""
+        own = "TEST_DISK" in self._environment
+        top = Path(f"/proc/{self.pid}/root") if own else Path("/")
+        return top / self.directory.relative_to("/") / "sandboxes"
 
     @property
     def pid(self) -> int:
@@ -157,6 +175,15 @@ class LocalHost:
         self.backend.destroy(sandbox_id)
         self.until_phase(sandbox_id, Phase.ABSENT, within_s=20)
 
+    def close(self) -> None:
+        """Destroy what is left in it, then end it."""
+        with contextlib.suppress(BackendError):
+            for sandbox_id in self.backend.inventory():
+                self.backend.destroy(sandbox_id)
+            wait_until(lambda: not self.backend.inventory(), 20, lambda: "something is left over")
+        self.end_daemon()
+        self.let_lock_go()
+
     def keeper_pid(self, sandbox_id: str) -> int:
         """Process 1 of a sandbox, as this machine numbers it; 0 when there is none."""
         state = json.loads((self.sandboxes / sandbox_id / "state.json").read_text())
@@ -182,22 +209,12 @@ def running_host(
         os.chown(directory, user, user)
     host = LocalHost(directory, user=user, environment=environment, limits=limits)
     try:
-        host.start_daemon()
-        assert host.backend.tier() is expect, host.log
-        yield host
+        with logs.watched(directory / "host.log"), contextlib.closing(host):
+            host.start_daemon()
+            assert host.backend.tier() is expect, host.log
+            yield host
     finally:
-        _clear(host)
-
-
-def _clear(host: LocalHost) -> None:
-    with contextlib.suppress(BackendError):
-        names = host.backend.inventory()
-        for sandbox_id in names:
-            host.backend.destroy(sandbox_id)
-        wait_until(lambda: not host.backend.inventory(), 20, lambda: f"left over: {host.backend.inventory()}")
-    host.end_daemon()
-    host.let_lock_go()
-    shutil.rmtree(host.directory, ignore_errors=True)
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def run_program(
