@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Coroutine
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -31,8 +32,11 @@ class Http(HttpToolsProtocol):
 class Websocket(WebSocketsSansIOProtocol):
     """Closing does not queue up behind what a browser does not read."""
 
-    async def send(self, message: Any) -> None:
+    def send(self, message: Any) -> Coroutine[Any, Any, None]:
+        """Not a coroutine itself: one more for every frame and tab would be felt."""
         if message["type"] == "websocket.close" and not self.writable.is_set():
-            self.transport.abort()
-            return
-        await super().send(message)
+            return self._abort()
+        return super().send(message)
+
+    async def _abort(self) -> None:
+        self.transport.abort()

@@ -25,17 +25,19 @@ _LAST_WORDS_S = 1.0
 class LiveConsumer(AsyncWebsocketConsumer):
     """One browser tab watching one sandbox."""
 
-    # No channel layer: control events come through the hub, once for all tabs of a sandbox.
-    channel_layer_alias = "none"
-
+    # No channel layer either: control events come through the hub, once for all tabs of a sandbox.
     _tab: Tab
     _writer: asyncio.Task[None] | None
 
-    async def dispatch(self, message: Mapping[str, Any]) -> None:
-        """As Channels does it, without a hop to a thread to look after database connections for every ack:
-        ours are used, and looked after, in live.sessions only.
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """As Channels does it, for a consumer that hears of nothing but its socket: without tasks for every
+        message, and without a hop to a thread to look after database connections, which only live.sessions has.
         """
-        await getattr(self, message["type"].replace(".", "_"))(message)
+        self.scope, self.base_send = scope, send
+        with contextlib.suppress(StopConsumer):
+            while True:
+                message = await receive()
+                await getattr(self, message["type"].replace(".", "_"))(message)
 
     # -- Coming and going ----------------------------------------------------------------------------------
 

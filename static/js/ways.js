@@ -21,7 +21,7 @@ const CODE_OF = { 401: 4401, 403: 4403, 404: 4404 };
 export function waysTo(url, { Socket = WebSocket, Source = globalThis.EventSource, ask = globalThis.fetch } = {}) {
   const base = new URL(url, "ws://here").pathname.replace("/ws/", "/");
   return {
-    socket: { open: bySocket(url, Socket), patience: 20_000, ackEvery: 1_000 },
+    socket: { open: bySocket(url, Socket), patience: 20_000, ackEvery: 2_000 },
     // The server speaks every three seconds, and takes an acknowledgement for a sign of life.
     stream: { open: byStream(base, Source, (data) => post(ask, `${base}ops/`, data)), patience: 10_000, ackEvery: 3_000 },
     poll: { open: byPoll(base, (address) => ask(address)), patience: 20_000, ackEvery: Infinity },

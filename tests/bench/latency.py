@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import threading
@@ -15,6 +14,7 @@ from playwright.sync_api import Page, sync_playwright
 from tests.bench.figures import Figure, middle, percentile
 from tests.bench.proofs import Proof
 from tests.bench.rounds import measured
+from tests.bench.slowway import slow_way
 from tests.bench.sockets import Closed, LiveSocket
 from tests.bench.stage import Stage, Watched
 from tests.bench.traffic import Place, Reader, Traffic, make_topic
@@ -200,7 +200,7 @@ def prove(stage: Stage) -> Iterator[Proof]:
     hold_ms = 120
     with _page(stage) as page:
         plain = _round(stage.watched, page)
-        with _slow_way(stage.site.address, hold_ms / 1000) as port:
+        with slow_way(stage.site.address, hold_ms / 1000) as port:
             slow = _round(stage.watched, page, through=port)
     with _page(stage, hold_ms=hold_ms) as page:
         late = _round(stage.watched, page)
@@ -216,29 +216,3 @@ def prove(stage: Stage) -> Iterator[Proof]:
         unit="ms",
         reported=middle(late.painted_added) - middle(plain.painted_added),
     )
-
-
-@contextlib.contextmanager
-def _slow_way(address: str, hold_s: float) -> Iterator[int]:
-    """A port that leads to the site and holds every byte of its answers for a while."""
-    loop = asyncio.new_event_loop()
-    target = int(address.rpartition(":")[2])
-
-    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, held: float) -> None:
-        while data := await reader.read(65536):
-            loop.call_later(held, writer.write, data)
-
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection("127.0.0.1", target)
-        with contextlib.suppress(OSError):
-            await asyncio.gather(pass_on(reader, back, 0), pass_on(there, writer, hold_s))
-
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    starting = asyncio.run_coroutine_threadsafe(asyncio.start_server(accept, "127.0.0.1", 0), loop)
-    server = starting.result(10)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()

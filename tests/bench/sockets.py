@@ -30,6 +30,7 @@ class LiveSocket:
         self._wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = bytearray()
         self._lines: deque[bytes] = deque()
+        self.messages = 0
         self._shake_hands(parts.netloc, path, cookie)
 
     def _shake_hands(self, host: str, path: str, cookie: str) -> None:
@@ -90,6 +91,7 @@ class LiveSocket:
             if opcode == _CLOSE:
                 raise Closed(f"closed with {int.from_bytes(payload[:2], 'big')}")
             if opcode == _TEXT:
+                self.messages += 1
                 self._lines.extend(payload.split(b"\n"))
 
     def take_in(self) -> None:

@@ -88,7 +88,7 @@ def _is_open(port: int) -> bool:
 def served(**settings: str) -> Iterator[Served]:
     """A furnished site; settings: more of its environment."""
     data = Path(tempfile.mkdtemp(prefix="millrace-served-"))
-    (data / "static").mkdir()
+    (data / "static").mkdir()  # empty: no page of this site needs a file
     try:
         with running_valkey() as valkey:
             env = _environment(data, valkey) | settings
