@@ -9,7 +9,9 @@ import os
 import sys
 from pathlib import Path
 
-from config.child import Program
+from config import stuck
+from config import supervisor as supervising
+from config.child import Program, at_once
 from config.sitelock import SiteLock
 from config.supervisor import Supervisor
 
@@ -29,6 +31,7 @@ note("start")
 open(f"{folder}/{name}.pid", "w").write(str(os.getpid()))
 print(f"hello from {name}", flush=True)
 print(f"WARNING {name} is a test", flush=True)
+print("WARNING a false alarm", flush=True)
 while True:
     time.sleep(0.05)
 """
@@ -40,13 +43,16 @@ def program(name: str, code: str = POLITE, grace_s: float = 5) -> Program:
         return (FOLDER / f"{name}.pid").exists()
 
     argv = (sys.executable, "-c", code, name, str(FOLDER))
-    return Program(name=name, argv=argv, ready=ready, grace_s=grace_s)
+    return Program(name=name, argv=argv, ready=ready, grace_s=grace_s, muted=("a false alarm",))
 
 
 def main() -> None:
     stubborn = "--stubborn" in sys.argv
     last = program("c", STUBBORN if stubborn else POLITE, grace_s=60 if stubborn else 5)
     groups = [[program("a")], [program("b")], [last]]
+    if "--silent" in sys.argv:  # a worker that executes nothing, and little patience with it
+        groups.append([program("worker")])
+        stuck.AFTER_S, supervising._LOOK_S = 0.3, 0.1
     lock = SiteLock(FOLDER / "site.lock")
     lock.hold(f"test (process {os.getpid()})")
     supervisor = Supervisor(
@@ -55,6 +61,8 @@ def main() -> None:
         run_dir=FOLDER / "run",
         say=lambda line: print("said", line, flush=True),
         on_ready=lambda: print("ready", flush=True),
+        pulse=FOLDER / "run" / "pulse",
+        leans_on=at_once,
     )
     asyncio.run(supervisor.run())
 

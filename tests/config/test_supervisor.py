@@ -113,6 +113,37 @@ def test_a_second_site_on_the_same_data_is_told_who_runs(start: Start, tmp_path:
         sitelock.SiteLock(tmp_path / "site.lock").hold("me")
 
 
+def test_a_worker_that_executes_nothing_is_started_again(start: Start, tmp_path: Path) -> None:
+    start("--silent")
+    first = pid_of(tmp_path, "worker")
+
+    assert until(lambda: pid_of(tmp_path, "worker") != first)
+    assert "stop worker" in (tmp_path / "order").read_text(), "it was asked, not killed"
+
+
+def test_the_process_ids_are_there_for_whoever_measures(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "run" / "pids").mkdir(parents=True)
+    (tmp_path / "run" / "pids" / "of-an-earlier-run").write_text("1")
+    start()
+
+    noted = {file.name: int(file.read_text()) for file in (tmp_path / "run" / "pids").iterdir()}
+    assert noted == {name: pid_of(tmp_path, name) for name in "abc"}
+
+
+def test_what_a_dead_process_had_at_the_moment_is_forgotten_and_what_it_counted_is_not(
+    start: Start, tmp_path: Path
+) -> None:
+    start()
+    figures, first = tmp_path / "run" / "metrics", pid_of(tmp_path, "b")
+    (figures / f"gauge_livesum_{first}.db").touch()
+    (figures / f"counter_{first}.db").touch()
+
+    os.kill(first, signal.SIGKILL)
+
+    assert until(lambda: not (figures / f"gauge_livesum_{first}.db").exists())
+    assert (figures / f"counter_{first}.db").exists()
+
+
 def test_output_goes_to_a_log_and_warnings_to_the_console(start: Start, tmp_path: Path) -> None:
     site = start()
     site.send_signal(signal.SIGTERM)
@@ -121,3 +152,4 @@ def test_output_goes_to_a_log_and_warnings_to_the_console(start: Start, tmp_path
     site.wait(10)
     assert "hello from a" in (tmp_path / "log" / "a.log").read_text()
     assert "hello" not in said
+    assert "a false alarm" not in said + (tmp_path / "log" / "a.log").read_text()
