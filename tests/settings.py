@@ -24,6 +24,7 @@ if os.environ.get("MILLRACE_TEST_WORKER") != _WORKER:
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     os.environ["MILLRACE_TEST_WORKER"] = _WORKER
 
+from config import paths  # noqa: E402
 from config.settings import *  # noqa: E402, F403
 
 # Pages under test use files as they are; bundles and hashed names are proven by the browser tests.

@@ -11,6 +11,7 @@ import json
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -64,4 +65,5 @@ def press(first: str, count: str) -> list[dict[str, Any]]:
 
 if __name__ == "__main__":
     name, *arguments = sys.argv[1:]
-    print(json.dumps({"warm": warm, "press": press}[name](*arguments)))
+    todo: dict[str, Callable[..., object]] = {"warm": warm, "press": press}
+    print(json.dumps(todo[name](*arguments)))

@@ -1,7 +1,7 @@
 """What nothing needs is frozen, and whoever needs it never meets it frozen."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -10,6 +10,7 @@ from redis import Redis
 from accounts.models import User
 from sandboxes import freezing, leases, provisioning, reconcile, services, sweep
 from sandboxes.backends.base import Backend, Fault
+from sandboxes.backends.memory import MemoryBackend
 from sandboxes.lifecycle import State
 from sandboxes.models import Sandbox, SandboxEvent
 from tests.live.valkey import Valkey, running_valkey
@@ -46,7 +47,7 @@ def forget_need(sandbox: Sandbox) -> None:
     sandbox.refresh_from_db()
 
 
-def long_ago() -> "timezone.datetime":
+def long_ago() -> datetime:
     return timezone.now() - freezing.AFTER - timedelta(seconds=1)
 
 
@@ -170,8 +171,8 @@ def test_a_sweep_asks_nothing_of_those_that_are_as_they_should_be(
                 asked.append(name)
             return super().__getattribute__(name)
 
+    backend: Backend = Listening(pace_s={}, store=doubles.shared)
     monkeypatch.setattr(provisioning, "backend_for", lambda _: backend)
-    backend = Listening(pace_s={}, store=doubles.shared)
 
     rung = sweep.sweep()
 
@@ -272,13 +273,13 @@ def test_a_need_between_the_row_and_the_broker_is_thawed_again(
     idle: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The row says frozen, the broker is not yet: who asks now thaws what is not frozen, and then it is."""
-    freeze = doubles.MemoryBackend.freeze
+    freeze = MemoryBackend.freeze
 
-    def after_somebody_asked(self: doubles.MemoryBackend, name: str) -> object:
+    def after_somebody_asked(self: MemoryBackend, name: str) -> object:
         provisioning.endpoint(idle.pk)
         return freeze(self, name)
 
-    monkeypatch.setattr(doubles.MemoryBackend, "freeze", after_somebody_asked)
+    monkeypatch.setattr(MemoryBackend, "freeze", after_somebody_asked)
 
     sweep_and_settle()
 
@@ -288,13 +289,13 @@ def test_a_need_between_the_row_and_the_broker_is_thawed_again(
 def test_a_page_that_opens_just_then_finds_it_thawed(
     idle: Sandbox, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    freeze = doubles.MemoryBackend.freeze
+    freeze = MemoryBackend.freeze
 
-    def while_a_page_opens(self: doubles.MemoryBackend, name: str) -> object:
+    def while_a_page_opens(self: MemoryBackend, name: str) -> object:
         redis.set(f"live:watch:{name}", 1)
         return freeze(self, name)
 
-    monkeypatch.setattr(doubles.MemoryBackend, "freeze", while_a_page_opens)
+    monkeypatch.setattr(MemoryBackend, "freeze", while_a_page_opens)
 
     sweep_and_settle()
 

@@ -1,7 +1,7 @@
 """Warm sandboxes: kept, proven, claimed once each, replaced when dead, and never in a student's way."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -38,7 +38,7 @@ def fill(here: Cluster, settings: object) -> Fill:
     return fill
 
 
-def _in(minutes: float) -> "timezone.datetime":
+def _in(minutes: float) -> datetime:
     return timezone.now() + timedelta(minutes=minutes)
 
 

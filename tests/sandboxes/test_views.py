@@ -316,7 +316,7 @@ def test_hammering_save_is_answered_with_when_to_come_back(
 def test_hammering_start_is_answered_with_when_to_come_back(
     page: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits.time, "time", lambda: 1_000_000_010.0)  # no minute ends meanwhile
+    monkeypatch.setattr("sandboxes.limits.time.time", lambda: 1_000_000_010.0)  # no minute ends meanwhile
     answers = [page.post("/sandbox/start/", headers=HTMX) for _ in range(limits.START.times + 1)]
 
     assert [answer.status_code for answer in answers[:-1]] == [200] * limits.START.times

@@ -60,7 +60,7 @@ def endpoint_of(host: LocalHost, sandbox_id: str) -> KafkaEndpoint:
 
 
 def topics_of(endpoint: KafkaEndpoint) -> set[str]:
-    return set(AdminClient(endpoint.client_config()).list_topics(timeout=10).topics)
+    return set(AdminClient(dict(endpoint.client_config())).list_topics(timeout=10).topics)
 
 
 def acked(endpoint: KafkaEndpoint, topic: str) -> bool:

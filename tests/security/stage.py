@@ -56,6 +56,6 @@ def set_scene() -> Scene:
         backend.ensure(provisioning.spec_of(sandbox))
     provisioning.workspace(sandbox).write_file(ADAS_FILE, "print('ada')\n", base_version=None)
     reservation = PoolReservation.objects.create(
-        cluster=sandbox.cluster, profile="kafka-1", count=1, until=timezone.now() + timedelta(hours=1)
+        cluster=Cluster.objects.get(), profile="kafka-1", count=1, until=timezone.now() + timedelta(hours=1)
     )
     return Scene(cast=cast, sandbox=sandbox, reservation=reservation)
