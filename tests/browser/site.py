@@ -16,6 +16,8 @@ from pathlib import Path
 
 from django.conf import settings
 
+from tests.gates import logs
+
 READY_WITHIN_S = 180
 _STOPPED_WITHIN_S = 60
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -64,10 +66,10 @@ def running_site() -> Iterator[RunningSite]:
         text=True,
     )
     try:
-        said = _until_ready(process)
-        yield RunningSite(address=f"http://127.0.0.1:{port}", said=said, data=data, process=process)
+        with logs.watched(data / "log"), _stopped_at_the_end(process):
+            said = _until_ready(process)
+            yield RunningSite(address=f"http://127.0.0.1:{port}", said=said, data=data, process=process)
     finally:
-        _stop(process)
         shutil.rmtree(data, ignore_errors=True)
 
 
@@ -89,11 +91,16 @@ def _until_ready(process: subprocess.Popen[str]) -> str:
     return said
 
 
-def _stop(process: subprocess.Popen[str]) -> None:
-    process.send_signal(signal.SIGINT)
+@contextlib.contextmanager
+def _stopped_at_the_end(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Ctrl-C, and a kill when that is not heard."""
     try:
-        process.communicate(timeout=_STOPPED_WITHIN_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
-        raise
+        yield
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.communicate(timeout=_STOPPED_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise

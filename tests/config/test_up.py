@@ -16,8 +16,11 @@ import pytest
 from config import paths
 from sandboxes.backends.base import Phase, Spec
 from sandboxes.backends.local.backend import LocalBackend
+from tests.gates import logs
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.xdist_group("whole site")]
+# Sandboxes are started here behind the site's back, so its sweep may find that nobody wants them.
+ORPHANS = pytest.mark.logs("sweep.orphan")
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.xdist_group("whole site"), ORPHANS]
 
 
 def free_port() -> int:
@@ -92,8 +95,9 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def site(installation: Path) -> Iterator[Site]:
     site = Site(installation)
-    yield site
-    site.kill()
+    with logs.watched(installation / "log"):
+        yield site
+        site.kill()
 
 
 @pytest.fixture

@@ -42,6 +42,7 @@ class Gate(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self._lines: list[str] = []
+        self._watched: list[Path] = []
         self._read: dict[Path, int] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -52,13 +53,13 @@ class Gate(logging.Handler):
 
     def watch(self, path: Path) -> None:
         """From now on also what is written to this file, or to the log files in this folder."""
-        self._read[path] = 0
+        self._watched.append(path)
+        self._read |= {file: file.stat().st_size for file in _files(path) if file.exists()}
 
     def forget(self, path: Path) -> None:
         """Read what is left there, and look no more."""
         self._look()
-        for known in [known for known in self._read if known == path or path in known.parents]:
-            del self._read[known]
+        self._watched.remove(path)
 
     def take(self) -> list[str]:
         """Everything alarming since the last time."""
@@ -67,9 +68,8 @@ class Gate(logging.Handler):
         return lines
 
     def _look(self) -> None:
-        for path in list(self._read):
-            for file in sorted(path.rglob("*.log")) if path.is_dir() else [path]:
-                self._lines += alarms(self._new_text(file))
+        for file in dict.fromkeys(file for path in self._watched for file in _files(path)):
+            self._lines += alarms(self._new_text(file))
 
     def _new_text(self, file: Path) -> str:
         """What was added to a file since the last look, up to its last whole line."""
@@ -79,6 +79,10 @@ class Gate(logging.Handler):
             self._read[file] = self._read.get(file, 0) + len(text) + bool(text)
             return text.decode(errors="replace")
         return ""
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(path.rglob("*.log")) if path.is_dir() else [path]
 
 
 def alarms(text: str) -> list[str]:

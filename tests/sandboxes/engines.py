@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.gates import logs
+
 ROOT = Path(__file__).resolve().parents[2]
 CRASHED = 137
 
@@ -30,15 +32,20 @@ class Site:
     database_url: str
     environment: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def log(self) -> Path:
+        """What its processes say; alarming lines in it fail tests like lines of our own process."""
+        return self.directory / "process.log"
+
     def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("MILLRACE_TEST")}
         return kept | {
-            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "DJANGO_SETTINGS_MODULE": "tests.sandboxes.site_settings",
             "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "platform"))),
             "MILLRACE_DATA": str(self.directory),
             "MILLRACE_MEMORY_STORE": str(self.directory / "memory.json"),
             "DATABASE_URL": self.database_url,
-            "LOG_LEVEL": "ERROR",
+            "LOG_LEVEL": "WARNING",
             **self.environment,
             **more,
         }
@@ -56,6 +63,8 @@ class Site:
             timeout=180,
             check=False,
         )
+        with self.log.open("a") as log:
+            log.write(done.stderr)
         if crash and done.returncode == CRASHED:
             return None
         assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -64,7 +73,7 @@ class Site:
     @contextmanager
     def running(self, *command: str) -> Iterator["subprocess.Popen[bytes]"]:
         """A Python process of this installation that runs until the block ends."""
-        with (self.directory / "process.log").open("ab") as log:
+        with self.log.open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, *command], cwd=ROOT, env=self._environment({}), stdout=log, stderr=log
             )
@@ -85,7 +94,9 @@ def sqlite_site(*, like: Site | None = None, **environment: str) -> Iterator[Sit
             site.worker("migrate")
         else:
             shutil.copytree(like.directory, name, dirs_exist_ok=True)
-        yield site
+            site.log.unlink(missing_ok=True)
+        with logs.watched(site.log):
+            yield site
 
 
 @contextmanager
@@ -97,7 +108,8 @@ def postgres_site(**environment: str) -> Iterator[Site]:
         with _postgres(directory / "postgres") as url:
             site = Site(directory=directory, database_url=url, environment=environment)
             site.worker("migrate")
-            yield site
+            with logs.watched(site.log):
+                yield site
 
 
 @contextmanager

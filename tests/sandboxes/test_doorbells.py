@@ -61,6 +61,7 @@ def test_a_start_goes_on_when_its_worker_is_killed_and_another_one_comes(site: S
     assert site.worker("check") == "all right"
 
 
+@pytest.mark.logs("doorbell.lost", "announce.lost", "cache.away", "celery|kombu|redis")
 def test_without_redis_a_start_is_answered_at_once_and_done_when_redis_is_back(
     site: Site, valkey: Valkey
 ) -> None:
@@ -73,7 +74,8 @@ def test_without_redis_a_start_is_answered_at_once_and_done_when_redis_is_back(
 
         done = site.worker("press", "look", "ready", 60)
 
-    assert without["answered_s"] < 1
+    # kombu would try again for six seconds; a bell that cannot be rung is left to the sweep.
+    assert without["answered_s"] < 5
     assert done["took_s"] < 45
 
 
