@@ -38,6 +38,20 @@ class RunningSite:
         assert found, self.said
         return found.group(1)
 
+    def manage(self, *words: str) -> str:
+        """What one of the site's own commands prints."""
+        port = int(self.address.rsplit(":", 1)[1])
+        command = [sys.executable, "manage.py", *words]
+        done = subprocess.run(
+            command,
+            cwd=settings.BASE_DIR,
+            env=_environment(self.data, port),
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return done.stdout
+
     def log(self, name: str) -> str:
         return (self.data / "log" / f"{name}.log").read_text()
 
