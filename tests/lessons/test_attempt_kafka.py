@@ -26,7 +26,12 @@ from tests.lessons import rows
 from tests.live.valkey import running_valkey
 from tests.sandboxes.backends.local_host import LocalHost, until_ended
 
-pytestmark = [pytest.mark.kafka, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.kafka,
+    pytest.mark.django_db(transaction=True),
+    # No Redis runs beside these; what a watched attempt costs is tested where one does.
+    pytest.mark.logs("announce.watch_lost"),
+]
 
 LAB = """\
 id: "1.1"
