@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import signal
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -97,11 +96,9 @@ class Site:
         return ("I1", "I2", "I3")
 
     def running(self) -> set[str]:
-        """Ids of sandboxes that have processes on this machine, by what their monitors were started with."""
-        sandboxes = str(self.host.directory / "sandboxes")
-        lines = processes_with(sandboxes)
-        found = (re.search(re.escape(sandboxes) + r"/([0-9a-f]{32})/run", one) for one in lines)
-        return {match.group(1) for match in found if match}
+        """Ids of sandboxes of ours that have processes on this machine, by what started them."""
+        ours = {one.hex for one in Sandbox.objects.all()} | set(self.host.backend.inventory())
+        return {name for name in ours if processes_with(f"/{name}/run")}
 
 
 def _asks_for_records(view: SandboxView, _facts: AttemptFacts) -> Verdict:

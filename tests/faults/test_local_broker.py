@@ -67,9 +67,9 @@ def test_a_killed_broker_is_said_started_again_and_has_lost_nothing(site: Site, 
     view, untouched = site.view(sandbox), site.broker(other)
     os.kill(site.broker(sandbox), signal.SIGKILL)
     seen = site.until(sandbox, Phase.FAILED)
+    verdict = site.verdict(view)
     case.cleared()
 
-    verdict = site.verdict(view)
     site.until_ready(sandbox)
     case.converged()
 

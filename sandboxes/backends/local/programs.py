@@ -72,6 +72,7 @@ class Programs:
             raise WorkspaceError(
                 "Your sandbox is not running. Press Start, then run it again.", retryable=True
             )
+        room = await asyncio.to_thread(self._room)  # before it could fill any
         self._check(path, args)
         program_id = uuid.uuid4().hex
         run = ProgramRun(
@@ -89,7 +90,7 @@ class Programs:
             ) from error
         self.history.put(run)
         self.ring.add(program_id, "start", run=run)
-        one.begin(self._watch(one))
+        one.begin(self._watch(one, room))
         return run
 
     def stop(self, program_id: str) -> None:
@@ -171,23 +172,24 @@ class Programs:
     def _output_of(self, program_id: str) -> Callable[[str], None]:
         return lambda text: self.ring.add(program_id, "output", text=text)
 
-    async def _watch(self, one: _Running) -> None:
+    async def _watch(self, one: _Running, room: files.Usage) -> None:
         """Hold the limits only the host can see; and SIGKILL what did not heed SIGTERM."""
-        room = await asyncio.to_thread(self._room)
         limits = self._limits
         pause_s = _LOOK_S
         while True:
             await asyncio.sleep(0.1 if one.asked_at or one.over_limit else pause_s)
-            began = time.monotonic()
+            now = time.monotonic()
             if one.over_limit:
                 await self.kill(one.program_id, "output")
-            elif one.asked_at and began - one.asked_at > limits.program_stop_s:
+            elif one.asked_at and now - one.asked_at > limits.program_stop_s:
                 await self.kill(one.program_id)
-            elif began - one.started > limits.program_wall_s:
+            elif now - one.started > limits.program_wall_s:
                 await self.kill(one.program_id, "time")
-            elif await asyncio.to_thread(self._is_over, room):
-                await self.kill(one.program_id, "disk")
-            pause_s = max(_LOOK_S, _REST * (time.monotonic() - began))
+            else:
+                is_over, used_s = await asyncio.to_thread(self._is_over, room)
+                if is_over:
+                    await self.kill(one.program_id, "disk")
+                pause_s = max(_LOOK_S, _REST * used_s)
 
     def _room(self) -> files.Usage:
         """What the workspace may hold: its limit, or what it holds now, so that a program can tidy it up."""
@@ -195,9 +197,11 @@ class Programs:
         now = files.usage(self._home.work, most=files.Usage(_COUNTED_BYTES, _COUNTED_FILES))
         return files.Usage(max(limits.work_bytes, now.size), max(limits.work_files, now.files))
 
-    def _is_over(self, room: files.Usage) -> bool:
+    def _is_over(self, room: files.Usage) -> tuple[bool, float]:
+        """Whether there is more than may be, and the processor time it took to see; waiting is no work."""
+        began = time.thread_time()
         now = files.usage(self._home.work, most=room)
-        return now.size > room.size or now.files > room.files
+        return now.size > room.size or now.files > room.files, time.thread_time() - began
 
     def _finish(self, one: _Running, last_words: str) -> None:
         self._running.pop(one.program_id, None)

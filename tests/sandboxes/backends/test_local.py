@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
@@ -400,7 +401,6 @@ def test_a_request_that_makes_no_sense_does_not_hurt_the_host(host: LocalHost) -
 
 def said_so_far(host: LocalHost, sandbox_id: str, run: ProgramRun) -> str:
     import asyncio
-    import contextlib
 
     async def collect() -> str:
         said = ""
@@ -418,8 +418,9 @@ def descendants(pid: int) -> list[int]:
     """A process and all below it, as the machine numbers them."""
     found = [pid]
     for one in found:
-        for path in Path(f"/proc/{one}/task").glob("*/children"):
-            found += map(int, path.read_text().split())
+        with contextlib.suppress(FileNotFoundError):  # it ended while we looked
+            for path in Path(f"/proc/{one}/task").glob("*/children"):
+                found += map(int, path.read_text().split())
     return found
 
 
