@@ -189,3 +189,15 @@ def _outside_of_this_process() -> Any:
 
         return LocalBackend()
     return CountingBackend(pace_s={}, store=_default_store())
+
+
+class CallsBackend(MemoryBackend):
+    """Ready at once, outside of this process; remembers which sandboxes it was asked to start."""
+
+    def __init__(self) -> None:
+        super().__init__(pace_s={}, store=_default_store())
+        self.calls: list[tuple[str, str]] = []
+
+    def ensure(self, spec: Spec) -> Observation:
+        self.calls.append(("ensure", spec.sandbox_id))
+        return super().ensure(spec)

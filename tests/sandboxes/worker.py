@@ -3,7 +3,7 @@
 
     python -m tests.sandboxes.worker migrate
     python -m tests.sandboxes.worker prepare <wish>                       what the wish needs to be there
-    python -m tests.sandboxes.worker wish <start|stop|resume|delete>      do it, and ring until it has settled
+    python -m tests.sandboxes.worker wish <start|stop|resume|delete|warm|claim>    do it, ring until it settles
     python -m tests.sandboxes.worker recover <seconds>                    sweep and ring until all has settled
     python -m tests.sandboxes.worker races <threads>                      every race between threads
     python -m tests.sandboxes.worker press <start|delete|look> <state> <seconds>    press, then only look on
@@ -55,7 +55,9 @@ def migrate() -> str:
 def prepare(wish: str) -> str:
     """Bring a sandbox to where the wish makes sense."""
     user = _user("ada")
-    if wish != "start":
+    if wish == "claim":
+        sweep_and_settle()
+    elif wish not in {"start", "warm"}:
         sandbox = services.request_sandbox(user)
         settle(sandbox)
     if wish == "resume":
@@ -68,7 +70,9 @@ def wish(name: str) -> dict[str, Any]:
     """Write the wish and ring for it; the backend may end this process at one of its calls."""
     user = _user("ada")
     sandbox = Sandbox.objects.filter(owner=user).first()
-    if name in {"start", "resume"}:
+    if name == "warm":
+        sandbox = Sandbox.objects.get(pk__in=sweep.sweep())
+    elif name in {"start", "resume", "claim"}:
         sandbox = services.request_sandbox(user)
     elif sandbox and name == "stop":
         services.stop_sandbox(sandbox)
@@ -90,8 +94,7 @@ def recover(seconds: str) -> dict[str, Any]:
         sweep_and_settle(seconds=60)
     took_s = time.monotonic() - began
     sweep_and_settle(seconds=60)
-    invariants.check()
-    return {"took_s": took_s, "state": Sandbox.objects.latest("created_at").state}
+    return {"took_s": took_s, "state": Sandbox.objects.latest("created_at").state, "holds": check()}
 
 
 # -- looking on --------------------------------------------------------------------------------------------
@@ -111,9 +114,8 @@ def press(name: str, wait_for: str, seconds: str) -> dict[str, Any]:
     return {"answered_s": answered_s, "took_s": time.monotonic() - began}
 
 
-def check() -> str:
-    invariants.check()
-    return "all right"
+def check() -> tuple[str, ...]:
+    return invariants.check() + invariants.check_idempotent()
 
 
 # -- races -------------------------------------------------------------------------------------------------
