@@ -152,7 +152,7 @@ def _state_of(pid: int) -> str:
 
 
 @pytest.mark.django_db
-@pytest.mark.logs("pool.dead")
+@pytest.mark.logs("sandbox.failed", "pool.dead")
 def test_a_warm_broker_that_was_killed_is_replaced_by_a_start_from_nothing(
     host: LocalHost, site: Cluster, ada: User
 ) -> None:
