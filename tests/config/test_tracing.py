@@ -134,9 +134,9 @@ def test_what_machines_ask_every_few_seconds_fills_no_log(client: Client, lines:
 def test_a_task_is_sent_with_the_id_of_what_it_follows_from() -> None:
     headers: dict[str, Any] = {}
     with bound_contextvars(request="edge-0001"):
-        app.signature("tests.config.see").apply_async(headers=headers)
+        app.signature("tests.config.see").apply_async(headers=headers, queue="traced")
         with app.connection_for_read() as connection:
-            message = connection.SimpleQueue("provision").get(timeout=5)
+            message = connection.SimpleQueue("traced").get(timeout=5)
 
     assert message.headers["millrace_request"] == "edge-0001"
     message.ack()
