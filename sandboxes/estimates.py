@@ -4,6 +4,7 @@ import math
 import statistics
 from dataclasses import dataclass
 
+from django.core.cache import cache
 from django.utils import timezone
 
 from sandboxes import placement, pool, queueing
@@ -16,6 +17,7 @@ ASSUMED_STAGES_S = {"namespaces": 0.1, "kafka": 1.0, "probe": 0.2}
 STAGES = tuple(ASSUMED_STAGES_S)
 SAMPLE = 50
 ENOUGH = 3
+KEPT_S = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +50,37 @@ def estimate(profile: str, what: str = "start") -> Estimate:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """Everything that is measured of a profile, kept for a moment: a rush asks for it again and again."""
+
+    start: Estimate
+    wake: Estimate
+    warm: Estimate
+    stages_s: dict[str, float]
+
+
+def known(profile: str) -> Known:
+    """What was measured, at most KEPT_S ago."""
+    kept: Known | None = cache.get(f"sandboxes:known:{profile}")
+    if kept is None:
+        kept = Known(
+            start=estimate(profile, "start"),
+            wake=estimate(profile, "wake"),
+            warm=estimate(profile, "warm"),
+            stages_s=usual_stages_s(),
+        )
+        cache.set(f"sandboxes:known:{profile}", kept, KEPT_S)
+    return kept
+
+
 def wait_s(sandbox: Sandbox) -> float:
     """How long a sandbox that starts, wakes or waits will still take, in seconds."""
     if sandbox.now is State.QUEUED and sandbox.cluster is not None:
         return waits_s(sandbox.cluster, placement.place_in_queue(sandbox), sandbox.profile)[-1]
+    measured = known(sandbox.profile)
     waking = sandbox.now is State.RESUMING
-    known = estimate(sandbox.profile, "wake" if waking else "warm" if sandbox.frozen else "start")
-    return _left_s(sandbox, known)
+    return _left_s(sandbox, measured.wake if waking else measured.warm if sandbox.frozen else measured.start)
 
 
 def waits_s(cluster: Cluster, count: int, profile: str) -> list[float]:
@@ -62,15 +88,15 @@ def waits_s(cluster: Cluster, count: int, profile: str) -> list[float]:
 
     A start is counted with its mean: a queue is a sum of starts, and a few slow ones make it longer.
     """
-    known = estimate(profile)
-    busy = [_left_s(sandbox, known) for sandbox in placement.under_way(cluster.pk)]
+    measured = known(profile).start
+    busy = [_left_s(sandbox, measured) for sandbox in placement.under_way(cluster.pk)]
     places = placement.starts_at_once(cluster)
-    return queueing.waits_s(places=places, left_s=busy, count=count, start_s=known.mean_s)
+    return queueing.waits_s(places=places, left_s=busy, count=count, start_s=measured.mean_s)
 
 
-def _left_s(sandbox: Sandbox, known: Estimate) -> float:
+def _left_s(sandbox: Sandbox, measured: Estimate) -> float:
     elapsed_s = (timezone.now() - (sandbox.begun_at or timezone.now())).total_seconds()
-    return queueing.left_of_start_s(elapsed_s, median_s=known.median_s, p90_s=known.p90_s)
+    return queueing.left_of_start_s(elapsed_s, median_s=measured.median_s, p90_s=measured.p90_s)
 
 
 def usual_stages_s() -> dict[str, float]:

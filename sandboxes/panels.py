@@ -57,7 +57,8 @@ def context(sandbox: Sandbox | None, *, now: datetime) -> dict[str, Any]:
 def _offer() -> dict[str, Any]:
     """What pressing Start would bring: a warm one if there is any."""
     warm = pool.has_warm(pool.PROFILES[0])
-    return {"warm": warm, "estimate": estimates.estimate(pool.PROFILES[0], "warm" if warm else "start")}
+    measured = estimates.known(pool.PROFILES[0])
+    return {"warm": warm, "estimate": measured.warm if warm else measured.start}
 
 
 def _more(sandbox: Sandbox, view: str, now: datetime) -> dict[str, Any]:
@@ -66,7 +67,7 @@ def _more(sandbox: Sandbox, view: str, now: datetime) -> dict[str, Any]:
     if view == "ready":
         return {"faults": selectors.active_faults(sandbox), "capped": _is_capped(sandbox)}
     if view == "suspended":
-        return {"estimate": estimates.estimate(sandbox.profile, "wake")}
+        return {"estimate": estimates.known(sandbox.profile).wake}
     if view == "failed":
         begun = sandbox.begun_at is not None
         return {"stages": selectors.stage_rows(sandbox) if begun else (), "tries": len(retries.PAUSES)}
@@ -79,31 +80,34 @@ def _is_capped(sandbox: Sandbox) -> bool:
 
 
 def _progress(sandbox: Sandbox, view: str, now: datetime) -> dict[str, Any]:
-    what = "wake" if sandbox.now is State.RESUMING else "start"
+    waking, measured = sandbox.now is State.RESUMING, estimates.known(sandbox.profile)
     shown: dict[str, Any] = {
-        "waking": what == "wake",
-        "warm": sandbox.now is State.BINDING and sandbox.frozen,
-        "estimate": estimates.estimate(sandbox.profile, what),
-        "wait_s": max(1, math.ceil(estimates.wait_s(sandbox))),
+        "waking": waking,
+        "estimate": measured.wake if waking else measured.start,
         "elapsed_s": max(0, round((now - (sandbox.begun_at or sandbox.queued_at)).total_seconds())),
         "stages": selectors.stage_rows(sandbox),
     }
-    shown["late"] = shown["elapsed_s"] > shown["estimate"].p90_s + 1 and view == "starting"
-    return shown | _line(sandbox) if view == "queue" else shown
+    if view == "queue":
+        return shown | _line(sandbox)
+    late = shown["elapsed_s"] > shown["estimate"].p90_s + 1
+    wait_s = max(1, math.ceil(estimates.wait_s(sandbox)))
+    return shown | {"late": late, "wait_s": wait_s, "warm": sandbox.now is State.BINDING and sandbox.frozen}
 
 
 def _line(sandbox: Sandbox) -> dict[str, Any]:
     """The line somebody stands in: at most a dozen places of it are drawn, with theirs among them."""
-    place, length = placement.place_in_queue(sandbox), placement.queue(sandbox.cluster_id).count()
+    cluster = sandbox.cluster or placement.choose_cluster()
+    place, length = placement.place_and_length(sandbox)
     before, after = place - 1, max(0, length - place)
     return {
+        "wait_s": max(1, math.ceil(estimates.waits_s(cluster, place, sandbox.profile)[-1])),
         "place": place,
         "ordinal": _ORDINALS.get(place, f"number {place}"),
         "before": before,
         "after": after,
         "drawn_before": range(min(before, _DRAWN)),
         "drawn_after": range(min(after, max(0, _DRAWN - before))),
-        "places": placement.starts_at_once(sandbox.cluster) if sandbox.cluster else 0,
+        "places": placement.starts_at_once(cluster),
     }
 
 

@@ -9,7 +9,7 @@ import os
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
 from sandboxes.errors import NotPossibleNow
@@ -50,9 +50,20 @@ def predecessors(sandbox: Sandbox) -> QuerySet[Sandbox]:
 
 def place_in_queue(sandbox: Sandbox) -> int:
     """1 for the next one to start; counts those of the same cluster that asked before and could start."""
+    return queue(sandbox.cluster_id).filter(_before(sandbox)).count() + 1
+
+
+def place_and_length(sandbox: Sandbox) -> tuple[int, int]:
+    """Its place in the queue, and how many stand there; one query, which counts and reads no row."""
+    counted = queue(sandbox.cluster_id).aggregate(
+        before=Count("pk", filter=_before(sandbox)), length=Count("pk")
+    )
+    return counted["before"] + 1, counted["length"]
+
+
+def _before(sandbox: Sandbox) -> Q:
     same_time = Q(queued_at=sandbox.queued_at, pk__lt=sandbox.pk)
-    before = Q(queued_at__lt=sandbox.queued_at) | same_time
-    return queue(sandbox.cluster_id).filter(before).count() + 1
+    return Q(queued_at__lt=sandbox.queued_at) | same_time
 
 
 def queue(cluster_id: int | None) -> QuerySet[Sandbox]:
@@ -78,6 +89,11 @@ def _waking(cluster_id: int | None) -> QuerySet[Sandbox]:
 
 def _free_places(cluster: Cluster) -> int:
     return starts_at_once(cluster) - under_way(cluster.pk).count()
+
+
+def has_room(cluster: Cluster | None) -> bool:
+    """Whether somebody who waits there could start now."""
+    return cluster is None or _free_places(cluster) > 0
 
 
 def _free_for_pool(cluster: Cluster) -> int:

@@ -83,11 +83,13 @@ def claim(user: User, profile: str, *, actor: str, by: User | None) -> Sandbox |
 
 def _candidates(profile: str) -> Iterator[Sandbox]:
     """Warm ones in any order, so that claimers do not meet at one; then starts, the furthest first."""
-    free = Sandbox.objects.filter(owner=None, profile=profile, cluster__open=True).select_related("cluster")
-    warm = list(free.filter(state=State.WARM)[:_CANDIDATES])
+    mine = Sandbox.objects.filter(owner=None, profile=profile, cluster__open=True).select_related("cluster")
+    free = mine.filter(state__in=[State.WARM, State.PROVISIONING]).order_by("-state", "begun_at")
+    there = list(free[:_CANDIDATES])  # "warm" comes after "provisioning" in the alphabet, so here first
+    warm = [sandbox for sandbox in there if sandbox.now is State.WARM]
     random.shuffle(warm)
     yield from warm
-    yield from free.filter(state=State.PROVISIONING).order_by("begun_at")[:_CANDIDATES]
+    yield from (sandbox for sandbox in there if sandbox.now is State.PROVISIONING)
 
 
 def _hand_over(sandbox: Sandbox, user: User, *, actor: str, by: User | None) -> bool:

@@ -94,9 +94,14 @@ def visible_sandbox(sandbox_id: UUID, user: User) -> Sandbox | None:
 
 def stage_rows(sandbox: Sandbox) -> tuple[StageRow, ...]:
     """The stages of a start with what each took, or is expected to take; of a failed one, where it halted."""
+    expected = estimates.known(sandbox.profile).stages_s
+    if sandbox.now is State.QUEUED:
+        return tuple(
+            StageRow(name=said, mark="", took_s=expected[name]) for name, said in STAGE_NAMES.items()
+        )
     since = sandbox.begun_at or sandbox.state_since
     ended = SandboxEvent.objects.filter(sandbox=sandbox, kind=SandboxEvent.STAGE, at__gte=since)
-    took, expected = dict(ended.values_list("old", "took_s")), estimates.usual_stages_s()
+    took = dict(ended.values_list("old", "took_s"))
     reached = _reached(sandbox, ended)
     return tuple(
         StageRow(name=said, mark=_mark(index, reached, sandbox), took_s=took.get(name, expected[name]))
@@ -117,7 +122,7 @@ def _reached(sandbox: Sandbox, ended: QuerySet[SandboxEvent]) -> int:
 
 
 def _mark(index: int, reached: int, sandbox: Sandbox) -> str:
-    if sandbox.now is State.QUEUED or (sandbox.now is State.FAILED and sandbox.begun_at is None):
+    if sandbox.now is State.FAILED and sandbox.begun_at is None:
         return ""
     if index == reached:
         return "halt" if sandbox.now is State.FAILED else "now"

@@ -7,6 +7,7 @@ the sandbox or user they are about first and everything else by keyword, and may
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -24,7 +25,7 @@ from sandboxes.models import (
     SandboxEvent,
     announce_state,
 )
-from sandboxes.tasks import doorbell_on_commit, set_alarm
+from sandboxes.tasks import doorbell, doorbell_on_commit, set_alarm
 
 logger = logging.getLogger(__name__)
 
@@ -45,13 +46,23 @@ def request_sandbox(user: User, profile: str = "kafka-1", *, by: User | None = N
         elif sandbox.now in {State.SUSPENDED, State.FAILED}:
             sandbox = _start_again(sandbox, by)
         if sandbox is not None:
-            doorbell_on_commit(sandbox.pk)
+            transaction.on_commit(partial(_ring_unless_in_vain, sandbox))
             return sandbox
     raise NotPossibleNow("Your sandbox is changing at this moment. Try again.")
 
 
+def _ring_unless_in_vain(sandbox: Sandbox) -> None:
+    """In a rush, spare the workers a look at everybody who has to wait.
+
+    Asked after the commit: either we see the place that somebody leaves, or they see us when they leave it.
+    """
+    if sandbox.now is not State.QUEUED or placement.has_room(sandbox.cluster):
+        doorbell(sandbox.pk)
+
+
 def _live(user: User) -> Sandbox | None:
-    return Sandbox.objects.filter(owner=user, wanted=Sandbox.Wanted.PRESENT).first()
+    live = Sandbox.objects.filter(owner=user, wanted=Sandbox.Wanted.PRESENT)
+    return live.select_related("cluster").first()
 
 
 def _new(user: User, profile: str, by: User | None) -> Sandbox | None:

@@ -37,7 +37,7 @@ BODY_BYTES = 6 * FILE_BYTES + 1024
 @signed_in
 def panel(request: HttpRequest) -> HttpResponse:
     """The panel of the signed-in user's sandbox, whatever state it is in; a fragment for htmx."""
-    return _panel(request)
+    return _panel(request, selectors.live_sandbox(student_of(request)))
 
 
 @require_POST
@@ -207,17 +207,18 @@ def _do(request: HttpRequest, act: Callable[[], object]) -> HttpResponse:
 
     A refusal is a sentence on the panel.
     """
-    sentence, status, wait_s = "", 200, 0
+    sentence, status, wait_s, done = "", 200, 0, None
     try:
         limits.spend(limits.START, student_of(request).pk)
-        act()
+        done = act()
     except TooOften as error:
         sentence, status, wait_s = error.sentence, 429, error.retry_after_s
     except (SandboxError, BackendError) as error:
         sentence = error.sentence
     if status == 200 and not request.headers.get("HX-Request"):
         return redirect(request.headers["Referer"] if _is_local(request) else "/")
-    response = _panel(request, sentence=sentence, status=status, acted=True)
+    sandbox = done if isinstance(done, Sandbox) else selectors.live_sandbox(student_of(request))
+    response = _panel(request, sandbox, sentence=sentence, status=status, acted=True)
     if status == 429:
         response["Retry-After"] = str(wait_s)
     return response
@@ -230,10 +231,14 @@ def _is_local(request: HttpRequest) -> bool:
 
 
 def _panel(
-    request: HttpRequest, *, sentence: str = "", status: int = 200, acted: bool = False
+    request: HttpRequest,
+    sandbox: Sandbox | None,
+    *,
+    sentence: str = "",
+    status: int = 200,
+    acted: bool = False,
 ) -> HttpResponse:
     """acted: the answer to a press, so the focus goes where the button was."""
-    sandbox = selectors.live_sandbox(student_of(request))
     context = panels.context(sandbox, now=timezone.now()) | {"refused": sentence, "acted": acted}
     response = render(request, "sandboxes/panel.html", context, status=status)
     # A fragment belongs to the page as it is now, never to one that comes back from the cache.
