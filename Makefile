@@ -62,5 +62,11 @@ bench: dev ## Measure beside the peers, print the table (BENCH="cold fanout" for
 	@$(PY) manage.py setup --no-site
 	@exec $(PY) -m tests.bench $(BENCH)
 
+backup: ## Write database, key and sandboxes into one archive (TO=path, SLEEP=1 to include those awake)
+	@exec $(PY) manage.py backup $(if $(TO),--to "$(TO)") $(if $(SLEEP),--sleep)
+
+restore: ## Put an archive back; the site must be stopped, and what is there now is kept (FROM=path)
+	@exec $(PY) manage.py restore "$(or $(FROM),$(error Say which archive: make restore FROM=path))"
+
 clean: ## Remove what set-up installed and built; data and accounts stay
 	rm -rf .venv node_modules var/cache var/static .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

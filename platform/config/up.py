@@ -49,10 +49,12 @@ def main(words: Sequence[str]) -> int:
 
 def _up(lock: sitelock.SiteLock, began: float) -> int:
     from config import basics, probes, processes
+    from config.backup import swap
     from config.install import ground
     from config.supervisor import StartFault, Supervisor
 
     lock.hold(f"{basics.ADDRESS} (process {os.getpid()})")
+    swap.finish_interrupted(paths.DATA_DIR)
     ground.check_port(basics.BIND, basics.PORT)
     people: list[str] = []
     supervisor = Supervisor(

@@ -1,6 +1,6 @@
 """Students of a running site, signed in without a page: for benches in which many come at once.
 
-python -m tests.bench.people <count>        with the environment of that site; prints their session keys as JSON
+python -m tests.bench.people <count>   with that site's environment; prints their session keys as JSON
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 
     python -m tests.sandboxes.worker migrate
     python -m tests.sandboxes.worker prepare <wish>                       what the wish needs to be there
-    python -m tests.sandboxes.worker wish <start|stop|resume|delete|warm|claim>    do it, ring until it settles
+    python -m tests.sandboxes.worker wish <start|stop|resume|delete|warm|claim>   do it, ring until it settles
     python -m tests.sandboxes.worker recover <seconds>                    sweep and ring until all has settled
     python -m tests.sandboxes.worker races <threads>                      every race between threads
     python -m tests.sandboxes.worker press <start|delete|look> <state> <seconds>    press, then only look on

@@ -1,0 +1,1 @@
+"""One archive that holds an installation: database, key, students' sandboxes. Made, checked, put back."""
