@@ -71,7 +71,7 @@ class Host:
         self._disks = Disks(self._sandboxes.values, self._limits)
         self._meter = Meter()
         self._connections: set[asyncio.Task[None] | None] = set()  # the loop itself holds them weakly
-        self._tier = Tier.OFF
+        self._found = tier.Found(Tier.OFF, "not found out yet")
         self._started = asyncio.Event()
         self._ended = asyncio.Event()
         self._keep = False
@@ -140,10 +140,10 @@ class Host:
     async def _start(self) -> None:
         self._remember()
         numbers = {one.record.number for one in self._sandboxes.values()}
-        self._tier = await tier.find_out(self._around, self._settings.sandbox_dir, lambda: numbers)
+        self._found = await tier.find_out(self._around, self._settings.sandbox_dir, lambda: numbers)
         await asyncio.gather(*(one.adopt() for one in self._sandboxes.values()))
         self._started.set()
-        logger.info("host.started", extra={"tier": self._tier.value, "sandboxes": len(self._sandboxes)})
+        logger.info("host.started", extra={"tier": self._found.tier.value, "sandboxes": len(self._sandboxes)})
 
     def _remember(self) -> None:
         for folder in self._settings.sandbox_dir.iterdir():
@@ -211,7 +211,7 @@ class Host:
             return wire.failure(BackendError(trouble.detail, retryable=True))
 
     async def do_tier(self, request: Json) -> str:
-        return self._tier.value
+        return self._found.tier.value
 
     async def do_inventory(self, request: Json) -> list[str]:
         on_disk = {path.name for path in self._settings.sandbox_dir.iterdir()}
@@ -219,10 +219,11 @@ class Host:
 
     async def do_ensure(self, request: Json) -> Json:
         sandbox_id, profile = _checked_id(request), request["profile"]
-        if self._tier is not Tier.STRONG:
+        if self._found.tier is not Tier.STRONG:
             raise BackendError(
-                "Sandboxes cannot be closed off on this machine, so none is started. "
-                "The log of the host process says what is missing."
+                "Sandboxes cannot be walled off on this machine, so none is started. Ask the operator to "
+                "allow user namespaces (deploy/README.md says how). "
+                f"The system said: {self._found.said[:120]}."
             )
         if profile not in kafka.PROFILES:
             raise BackendError(f"This machine has no profile “{profile}”.")

@@ -11,7 +11,7 @@ import logging
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sandboxes.backends.base import Tier
@@ -33,16 +33,25 @@ sys.exit(1 if wrong else 0)
 """
 
 
-async def find_out(around: Surroundings, sandbox_dir: Path, taken: Callable[[], set[int]]) -> Tier:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """tier: how well programs are held; said: what stands in the way of STRONG, in the system's words."""
+
+    tier: Tier
+    said: str = ""
+
+
+async def find_out(around: Surroundings, sandbox_dir: Path, taken: Callable[[], set[int]]) -> Found:
     """Run a program through a whole sandbox without Kafka; what it cannot do decides."""
     said = "no numbers of system calls are known for this processor"
     if seccomp.machine_is_known():
         # Twice: a busy machine's late answer must not close the tier for the life of the host.
         said = await _try(around, sandbox_dir, taken()) and await _try(around, sandbox_dir, taken())
     if not said:
-        return Tier.STRONG
+        return Found(Tier.STRONG)
     logger.error("sandbox.tier", extra={"said": said})
-    return Tier.LIMITS_ONLY if around.settings.allow_unsandboxed else Tier.OFF
+    tier = Tier.LIMITS_ONLY if around.settings.allow_unsandboxed else Tier.OFF
+    return Found(tier, said)
 
 
 async def _try(around: Surroundings, sandbox_dir: Path, taken: set[int]) -> str:
