@@ -31,7 +31,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """As Channels does it, for a consumer that hears of nothing but its socket: without tasks for every
-        message, and without a hop to a thread to look after database connections, which only live.sessions has.
+        message, and without a hop to a thread to look after database connections, which live.sessions does.
         """
         self.scope, self.base_send = scope, send
         with contextlib.suppress(StopConsumer):

@@ -26,10 +26,13 @@ BENCHES = (
     "pages",
     "lighthouse",
     "latency",
+    "flood",
     "resume",
     "watching",
     "hostile",
     "fanout",
+    "storm",
+    "stalled",
 )
 
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -166,7 +166,8 @@ def main() -> None:
 def _acknowledge(seats: list[_Seat]) -> None:
     for seat in seats:
         if seat.seq:
-            seat.socket.say(op="ack", seq=seat.seq)
+            with suppress(OSError):  # closed: the reading side counts it
+                seat.socket.say(op="ack", seq=seat.seq)
 
 
 def _tell(seats: list[_Seat], closed: int, late_ms: list[float]) -> None:

@@ -47,7 +47,7 @@ Frames = list[tuple[float, str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """Of one window: deliveries per core-second, the share of a core, how late frames came, how many never."""
+    """Of one window: deliveries per core-second, share of a core, how late frames came, how many never."""
 
     frames: float
     messages: float

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import re
+import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -69,3 +70,36 @@ def named(root: int, words: str) -> int:
         if words in line and "bwrap" not in Path(line.split(" ")[0]).name:
             return pid
     raise LookupError(f"no process below {root} runs {words}")
+
+
+def peers(port: int) -> set[int]:
+    """The other ends' ports of the connections to a port of this machine that a process still holds: one that
+    the kernel alone is still winding up belongs to nobody.
+    """
+    return {there for here, (_, there), inode in _connections() if here == port and inode} - {0}
+
+
+def connections_to(pid: int, host: str, port: int) -> int:
+    """How many connections a process has to an address."""
+    wanted = (host, port)
+    return len({inode for _, there, inode in _connections() if there == wanted} & _sockets(pid))
+
+
+def _connections() -> Iterator[tuple[int, tuple[str, int], int]]:
+    """Local port, remote address and inode of every TCP connection, IPv4 (proc(5), net/tcp)."""
+    for line in (_PROC / "net" / "tcp").read_text().splitlines()[1:]:
+        words = line.split()
+        host, _, port = words[2].partition(":")
+        address = socket.inet_ntoa(bytes.fromhex(host)[::-1])
+        yield int(words[1].partition(":")[2], 16), (address, int(port, 16)), int(words[9])
+
+
+def _sockets(pid: int) -> set[int]:
+    found = set()
+    with contextlib.suppress(OSError):
+        for entry in (_PROC / str(pid) / "fd").iterdir():
+            with contextlib.suppress(OSError):
+                name = str(entry.readlink())
+                if name.startswith("socket:["):
+                    found.add(int(name[8:-1]))
+    return found

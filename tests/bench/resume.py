@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from tests.bench import rounds
 from tests.bench.figures import Figure
 from tests.bench.proofs import Proof
 from tests.bench.rounds import tell
@@ -16,9 +17,15 @@ from tests.bench.sockets import Closed, LiveSocket
 from tests.bench.stage import Stage, Watched
 from tests.bench.traffic import Place, Traffic, make_topic
 from tests.live.browser import Browser
+from tests.live.byhand import Sampler
+from tests.live.served import Served, served
 
 TOPIC = "bench-resume"
-CUTS = 200
+CUTS = 1000
+QUICK_CUTS = 100
+# Left for so many frames that the window is over: its ring holds 1,024.
+AWAY_FLUSHES = 600
+RETURNS = 5
 RATE = 80.0
 _LISTEN_S = (0.0, 0.06)
 
@@ -64,21 +71,62 @@ class Page:
 def measure(stage: Stage) -> Iterator[Figure]:
     seed = random.randrange(1_000_000)
     tell(f"resume: seed {seed}")
-    page, acked, took = _cut_often(stage.watched, random.Random(seed))
+    cuts = QUICK_CUTS if rounds.is_quick() else CUTS
+    page, acked, took = _cut_often(stage.watched, random.Random(seed), cuts)
     gaps = page.gaps + page.missing(acked)
     note = f"{took:.0f} s, {len(acked)} records, {page.snaps_after_first} snapshots inside the window"
-    yield Figure(bench="resume, gaps", value=gaps, unit=f"in {CUTS} cuts", goal="= 0", note=note)
+    yield Figure(bench="resume, gaps", value=gaps, unit=f"in {cuts} cuts", goal="= 0", note=note)
     yield Figure(
-        bench="resume, duplicates", value=page.doubles, unit=f"in {CUTS} cuts", goal="= 0", note=note
+        bench="resume, duplicates", value=page.doubles, unit=f"in {cuts} cuts", goal="= 0", note=note
+    )
+    yield Figure(
+        bench="resume outside the window without a word",
+        value=sum(not told for told in _returns_after_long()),
+        unit=f"in {RETURNS} returns",
+        goal="= 0",
+        note="each was told which frames will not come, then given a snapshot, before anything else",
     )
 
 
-def _cut_often(watched: Watched, chance: random.Random) -> tuple[Page, set[Place], float]:
+def _returns_after_long() -> Iterator[bool]:
+    """Whether a page that comes back too late is told so."""
+    with served() as site, Sampler(site.valkey.url, site.sandbox.hex) as sampler:
+        for _ in range(RETURNS):
+            page = Browser()
+            _visit(site, page, until={"snap"})
+            for _ in range(AWAY_FLUSHES):
+                sampler.produce()
+            yield is_told(_visit(site, page, until={"snap", "records"}))
+
+
+def _visit(site: Served, page: Browser, until: set[str]) -> list[dict[str, Any]]:
+    """The frames up to the first of these lanes."""
+    socket, heard = LiveSocket(site.address, site.path, site.cookies["ada"]), []
+    resume = {"epoch": page.epoch, "seq": page.seq} if page.epoch else None
+    socket.say(op="hello", view=["orders"], resume=resume)
+    while not heard or heard[-1]["lane"] not in until:
+        text = socket.hear(10)
+        assert text, "the site says nothing"
+        heard.append(json.loads(text))
+        page.take(heard[-1])
+    socket.cut()
+    return heard
+
+
+def is_told(heard: list[dict[str, Any]]) -> bool:
+    """Said what is lost, exactly, and began anew."""
+    lanes = [frame["lane"] for frame in heard]
+    if lanes[-2:] != ["lost", "snap"] or {"state", "records", "events"} & set(lanes):
+        return False
+    return bool(heard[-2]["to"] == heard[-1]["s"] and heard[-2]["from"] <= heard[-2]["to"])
+
+
+def _cut_often(watched: Watched, chance: random.Random, cuts: int) -> tuple[Page, set[Place], float]:
     make_topic(watched.endpoint, TOPIC)
     page, began = Page(), time.monotonic()
     _listen(watched, page, 1.0)
     with Traffic(watched.endpoint, TOPIC, rate=RATE) as traffic:
-        for _ in range(CUTS):
+        for _ in range(cuts):
             _listen(watched, page, chance.uniform(*_LISTEN_S))
     _listen(watched, page, 1.5)
     return page, set(traffic.acked), time.monotonic() - began
@@ -116,6 +164,14 @@ def prove(_stage: Stage) -> Iterator[Proof]:
         within=0,
     )
     yield Proof(what="resume: a frame twice", put_in=1, reported=page.doubles, unit="frames", within=0)
+    silent = [{"lane": "hello"}, _records(9, 9)]
+    yield Proof(
+        what="resume: a return without a word",
+        put_in=1,
+        reported=not is_told(silent),
+        unit="returns",
+        within=0,
+    )
 
 
 def _records(seq: int, offset: int) -> dict[str, Any]:

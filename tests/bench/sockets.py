@@ -20,32 +20,51 @@ class Closed(Exception):
     """The server closed or is gone."""
 
 
+def handshake(host: str, path: str, cookie: str) -> bytes:
+    """The request that opens a websocket, as a page of ours sends it."""
+    key = base64.b64encode(os.urandom(16)).decode()
+    lines = [
+        f"GET {path} HTTP/1.1",
+        f"Host: {host}",
+        f"Origin: http://{host}",
+        f"Cookie: {cookie}",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        f"Sec-WebSocket-Key: {key}",
+    ]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def masked(**op: Any) -> bytes:
+    """An operation as one masked text frame; ours are all shorter than 64 KiB."""
+    data = json.dumps(op).encode()
+    mask = os.urandom(4)
+    size = bytes([0x80 | len(data)]) if len(data) < 126 else struct.pack(">BH", 0x80 | 126, len(data))
+    return bytes([0x80 | _TEXT]) + size + mask + bytes(byte ^ mask[i & 3] for i, byte in enumerate(data))
+
+
 class LiveSocket:
     """One connection. The reading half keeps what came too early or only in part."""
 
-    def __init__(self, address: str, path: str, cookie: str = "", *, through: int = 0) -> None:
-        """address: of the site, e.g. http://127.0.0.1:8100; through: another port that leads there."""
+    def __init__(self, address: str, path: str, cookie: str = "", *, through: int = 0, room: int = 0) -> None:
+        """address: of the site, e.g. http://127.0.0.1:8100; through: another port that leads there; room:
+        bytes that the kernel keeps for us.
+        """
         parts = urlsplit(address)
-        self._wire = socket.create_connection((parts.hostname or "", through or parts.port or 80), 10)
-        self._wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.wire = socket.socket()
+        if room:
+            self.wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+        self.wire.settimeout(10)
+        self.wire.connect((parts.hostname or "", through or parts.port or 80))
+        self.wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = bytearray()
         self._lines: deque[bytes] = deque()
         self.messages = 0
         self._shake_hands(parts.netloc, path, cookie)
 
     def _shake_hands(self, host: str, path: str, cookie: str) -> None:
-        key = base64.b64encode(os.urandom(16)).decode()
-        lines = [
-            f"GET {path} HTTP/1.1",
-            f"Host: {host}",
-            f"Origin: http://{host}",
-            f"Cookie: {cookie}",
-            "Connection: Upgrade",
-            "Upgrade: websocket",
-            "Sec-WebSocket-Version: 13",
-            f"Sec-WebSocket-Key: {key}",
-        ]
-        self._wire.sendall("\r\n".join([*lines, "", ""]).encode())
+        self.wire.sendall(handshake(host, path, cookie))
         while b"\r\n\r\n" not in self._buffer:
             self._fill()
         head, _, rest = bytes(self._buffer).partition(b"\r\n\r\n")
@@ -54,15 +73,10 @@ class LiveSocket:
         self._buffer = bytearray(rest)
 
     def fileno(self) -> int:
-        return self._wire.fileno()
+        return self.wire.fileno()
 
     def say(self, **op: Any) -> None:
-        """One masked text frame; ours are all shorter than 64 KiB."""
-        data = json.dumps(op).encode()
-        mask = os.urandom(4)
-        size = bytes([0x80 | len(data)]) if len(data) < 126 else struct.pack(">BH", 0x80 | 126, len(data))
-        masked = bytes(byte ^ mask[i & 3] for i, byte in enumerate(data))
-        self._wire.sendall(bytes([0x80 | _TEXT]) + size + mask + masked)
+        self.wire.sendall(masked(**op))
 
     def hear(self, timeout_s: float = 10.0) -> bytes | None:
         """The next text; None when none comes in time."""
@@ -73,7 +87,7 @@ class LiveSocket:
             left = until - time.monotonic()
             if left <= 0:
                 return None
-            self._wire.settimeout(left)
+            self.wire.settimeout(left)
             try:
                 self._fill()
             except TimeoutError:
@@ -100,11 +114,11 @@ class LiveSocket:
 
     def cut(self) -> None:
         """Gone without a word, as a cable is pulled."""
-        self._wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._wire.close()
+        self.wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.wire.close()
 
     def _fill(self) -> None:
-        data = self._wire.recv(262144)
+        data = self.wire.recv(262144)
         if not data:
             raise Closed("the connection ended")
         self._buffer += data

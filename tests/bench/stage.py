@@ -150,6 +150,10 @@ class Stage:
     def web_pid(self) -> int:
         return processes.named(self.site.process.pid, "config.asgi:application")
 
+    @cached_property
+    def sampler_pid(self) -> int:
+        return processes.named(self.site.process.pid, "manage.py sampler")
+
     def keeper_pid(self, sandbox_id: str) -> int:
         state: dict[str, Any] = json.loads(
             (self.site.data / "sandboxes" / sandbox_id / "state.json").read_text()

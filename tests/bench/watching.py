@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 
 from tests.bench import processes
-from tests.bench.crowd import crowd
+from tests.bench.crowd import Crowd, crowd
 from tests.bench.figures import Figure, middle
 from tests.bench.proofs import Proof
 from tests.bench.rounds import measured
@@ -17,11 +17,12 @@ from tests.bench.stage import Stage, Watched
 from tests.bench.traffic import Traffic, make_topic
 
 TOPIC = "bench-watching"
-MANY = 50
+MANY = 200
 ROUNDS = 3
-WINDOW_S = 5.0
+WINDOW_S = 8.0
 _SETTLE_S = 1.5
 _WARM_S = 3.0
+_GONE_WITHIN_S = 40.0
 
 
 def measure(stage: Stage) -> Iterator[Figure]:
@@ -50,6 +51,32 @@ def measure(stage: Stage) -> Iterator[Figure]:
         goal="<= 1",
         peer=middle(one),
     )
+    gone_s, connected, left = _leave(stage, watched)
+    yield Figure(
+        bench="broker, last viewer gone -> nobody asks it",
+        value=gone_s,
+        unit="s",
+        goal="<= 10",
+        note=f"{connected} connections while watched",
+    )
+    yield Figure(bench="broker, unwatched", value=left, unit="connections of ours", goal="= 0")
+
+
+def _leave(stage: Stage, watched: Watched) -> tuple[float, int, int]:
+    """Seconds from the last viewer's leaving until nothing of ours is connected; connections before and after."""  # noqa: E501
+    with _viewers(watched, 1):
+        time.sleep(_SETTLE_S)
+        connected = _connections(stage, watched)
+    began = time.monotonic()
+    while (left := _connections(stage, watched)) and time.monotonic() - began < _GONE_WITHIN_S:
+        time.sleep(0.05)
+    return time.monotonic() - began, connected, left
+
+
+def _connections(stage: Stage, watched: Watched) -> int:
+    """The sampler's to the broker."""
+    host, _, port = watched.endpoint.bootstrap_servers.partition(":")
+    return processes.connections_to(stage.sampler_pid, host, int(port))
 
 
 def _round(stage: Stage, watched: Watched, number: int) -> dict[int, float]:
@@ -59,17 +86,19 @@ def _round(stage: Stage, watched: Watched, number: int) -> dict[int, float]:
 
 
 def _share(stage: Stage, watched: Watched, viewers: int) -> float:
-    student = watched.student
-    hello = {"op": "hello", "view": [TOPIC], "resume": None}
     with contextlib.ExitStack() as stack:
         if viewers:
-            stack.enter_context(
-                crowd(viewers, student.address, watched.path, cookie=student.cookie_header, hello=hello)
-            )
+            stack.enter_context(_viewers(watched, viewers))
             time.sleep(_SETTLE_S)
         else:
             _leave_alone(stage, watched)
         return _broker_share(watched.broker_pid, WINDOW_S)
+
+
+def _viewers(watched: Watched, count: int) -> contextlib.AbstractContextManager[Crowd]:
+    student = watched.student
+    hello = {"op": "hello", "view": [TOPIC], "resume": None}
+    return crowd(count, student.address, watched.path, cookie=student.cookie_header, hello=hello)
 
 
 def _leave_alone(stage: Stage, watched: Watched) -> None:

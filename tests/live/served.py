@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,13 +31,19 @@ _START_S = 30.0
 
 @dataclass(slots=True, kw_only=True)
 class Served:
-    """address: http://host:port; cookies: person -> Cookie header; pid: of the web process."""
+    """address: http://host:port; cookies: person -> Cookie header; pid: of the web process.
+
+    students: with FURNISHED_STUDENTS, so many more people, each a sandbox of their own and a Cookie header;
+    tabs: with FURNISHED_SESSIONS, Cookie headers of so many other browsers of Ada's.
+    """
 
     address: str
     port: int
     valkey: Valkey
     sandbox: uuid.UUID
     cookies: Mapping[str, str]
+    students: Sequence[tuple[uuid.UUID, str]]
+    tabs: Sequence[str]
     env: Mapping[str, str]
     log: Path
     process: subprocess.Popen[bytes] | None = None
@@ -61,6 +67,12 @@ class Served:
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < until, "the web process does not answer"
             time.sleep(0.05)
+
+    @property
+    def queries(self) -> int:
+        """How many the web process has asked its database; it counts with COUNTED_QUERIES."""
+        counted = Path(self.env["COUNTED_QUERIES"])
+        return counted.stat().st_size if counted.exists() else 0
 
     def kill(self) -> None:
         """At once, as in a power cut."""
@@ -109,12 +121,18 @@ def _furnished(env: dict[str, str], valkey: Valkey, data: Path) -> Served:
     )
     told = json.loads(said.stdout)
     port = free_port()
+
+    def cookie(key: str) -> str:
+        return f"{told['cookie']}={key}"
+
     return Served(
         address=f"http://127.0.0.1:{port}",
         port=port,
         valkey=valkey,
         sandbox=uuid.UUID(told["sandbox"]),
-        cookies={who: f"{told['cookie']}={key}" for who, key in told["sessions"].items()},
+        cookies={who: cookie(key) for who, key in told["people"].items()},
+        students=[(uuid.UUID(one), cookie(key)) for one, key in told["students"]],
+        tabs=[cookie(key) for key in told["sessions"]],
         env=env,
         log=data / "web.log",
     )
