@@ -101,7 +101,8 @@ def _returns_after_long() -> Iterator[bool]:
 
 def _visit(site: Served, page: Browser, until: set[str]) -> list[dict[str, Any]]:
     """The frames up to the first of these lanes."""
-    socket, heard = LiveSocket(site.address, site.path, site.cookies["ada"]), []
+    socket = LiveSocket(site.address, site.path, site.cookies["ada"])
+    heard: list[dict[str, Any]] = []
     resume = {"epoch": page.epoch, "seq": page.seq} if page.epoch else None
     socket.say(op="hello", view=["orders"], resume=resume)
     while not heard or heard[-1]["lane"] not in until:

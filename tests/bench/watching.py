@@ -63,7 +63,7 @@ def measure(stage: Stage) -> Iterator[Figure]:
 
 
 def _leave(stage: Stage, watched: Watched) -> tuple[float, int, int]:
-    """Seconds from the last viewer's leaving until nothing of ours is connected; connections before and after."""  # noqa: E501
+    """Seconds from the last viewer's leaving until nothing of ours is connected; connections then and now."""
     with _viewers(watched, 1):
         time.sleep(_SETTLE_S)
         connected = _connections(stage, watched)
