@@ -70,8 +70,9 @@ class Ada:
 
     def ask(self, path: str, **form: str) -> str:
         data = urlencode({**form, "csrfmiddlewaretoken": self.token()}).encode() if form else None
-        address = f"http://127.0.0.1:{self.site.port}{path}"
-        with self.browser.open(urllib.request.Request(address, data, {"Referer": address})) as answer:
+        site = f"http://127.0.0.1:{self.site.port}"
+        request = urllib.request.Request(f"{site}{path}", data, {"Referer": f"{site}/"})
+        with self.browser.open(request) as answer:
             return str(answer.read().decode())
 
     def token(self) -> str:
@@ -81,7 +82,7 @@ class Ada:
         """Until it is ready; the sandbox's id."""
         self.ask("/sandbox/start/", pressed="yes")
         assert until(lambda: self.state() == "ready", within_s=60), self.state()
-        return str(rows(self.site, MINE.format("id"))[0][0])
+        return str(rows(self.site, MINE.format("sandboxes_sandbox.id"))[0][0])
 
     def state(self) -> str:
         found = rows(self.site, MINE.format("state"))

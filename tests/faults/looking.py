@@ -6,6 +6,11 @@ python -m tests.faults.looking readiness             which parts of the site are
 python -m tests.faults.looking lost_start <user>     a Start whose doorbell nobody ever hears
 python -m tests.faults.looking until <user> <state> <seconds>    until that user's sandbox is there
 python -m tests.faults.looking states                who has a sandbox, and in which state
+    python -m tests.faults.looking is_ready <seconds>    until every part of the site is ready: how long
+    python -m tests.faults.looking sandbox_of <user>     the backend's name for that user's sandbox
+    python -m tests.faults.looking delete <user> <seconds>    until that user has no sandbox
+    python -m tests.faults.looking host_socket           where the sandbox host listens
+    python -m tests.faults.looking progress              all that students have to show for their work
 """
 
 import json
@@ -19,7 +24,8 @@ import django
 django.setup()
 
 from accounts.models import User
-from config import heartbeat, readiness
+from config import heartbeat, paths, readiness
+from lessons.models import Answer, Attempt, HintOpened, TaskProgress, VerdictRow
 from sandboxes import services, tasks
 from sandboxes.models import Sandbox
 
@@ -37,7 +43,7 @@ def ready() -> dict[str, bool]:
 
 
 def lost_start(name: str) -> str:
-    tasks.ring.apply_async = lambda *args, **options: None
+    tasks.ring.apply_async = lambda *args, **options: None  # type: ignore[method-assign, assignment]
     return services.request_sandbox(_user(name)).state
 
 
@@ -47,6 +53,37 @@ def until(name: str, state: str, seconds: str) -> float:
         assert time.monotonic() - began < float(seconds), states()
         time.sleep(0.1)
     return time.monotonic() - began
+
+
+def is_ready(seconds: str) -> float:
+    began = time.monotonic()
+    while not all(ready().values()):
+        assert time.monotonic() - began < float(seconds), ready()
+        time.sleep(0.2)
+    return time.monotonic() - began
+
+
+def sandbox_of(name: str) -> str:
+    return Sandbox.objects.get(owner=_user(name), wanted="present").hex
+
+
+def delete(name: str, seconds: str) -> float:
+    began = time.monotonic()
+    for sandbox in Sandbox.objects.filter(owner=_user(name), wanted="present"):
+        services.delete_sandbox(sandbox)
+    while Sandbox.objects.filter(owner=_user(name)).exclude(state="deleted").exists():
+        assert time.monotonic() - began < float(seconds), states()
+        time.sleep(0.1)
+    return time.monotonic() - began
+
+
+def host_socket() -> str:
+    return str(paths.HOST_SOCKET)
+
+
+def progress() -> list[str]:
+    kinds: tuple[Any, ...] = (Attempt, TaskProgress, VerdictRow, Answer, HintOpened)
+    return [repr(row) for kind in kinds for row in kind.objects.order_by("pk").values()]
 
 
 def states() -> dict[str, str]:
@@ -63,6 +100,11 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "lost_start": lost_start,
     "until": until,
     "states": states,
+    "is_ready": is_ready,
+    "sandbox_of": sandbox_of,
+    "delete": delete,
+    "host_socket": host_socket,
+    "progress": progress,
 }
 
 if __name__ == "__main__":
