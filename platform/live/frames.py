@@ -90,7 +90,10 @@ class State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Events:
-    """What happened, in order; each with a sentence. Never merged, never dropped without a `lost`."""
+    """What happened, in order; each with a sentence. Never merged, never dropped without a `lost`.
+
+    n: events of an epoch are counted from 1. Frames that follow a snap may bring some that came before it.
+    """
 
     lane: ClassVar[Lane] = Lane.EVENTS
     e: str

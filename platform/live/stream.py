@@ -67,6 +67,7 @@ class Stream:
         self._picture = picture
         self.epoch = epoch
         self.seq = 0
+        self._told = 0
         self._published: Snapshot | None = None
         self._ring: deque[tuple[int, int]] = deque()
         self._ring_bytes = 0
@@ -110,14 +111,17 @@ class Stream:
         if found := deltas.patches(before, now):
             yield frames.State(e=self.epoch, s=self._next(), t=t, set=found)
         if told:
-            yield frames.Events(
-                e=self.epoch, s=self._next(), t=t, events=[{"t": t, **event} for event in told]
-            )
+            yield frames.Events(e=self.epoch, s=self._next(), t=t, events=self._numbered(told, t))
         for topic, lane in list(self._picture.lanes.items()):
             for parts, records in pack(lane.take()):
                 yield frames.Records(
                     e=self.epoch, s=self._next(), t=t, topic=topic, parts=parts, records=records
                 )
+
+    def _numbered(self, told: list[deltas.Event], t: int) -> list[deltas.Event]:
+        """With a number of its own that no other event of this epoch has, whichever frame brings it."""
+        first, self._told = self._told + 1, self._told + len(told)
+        return [{"t": t, "n": n, **event} for n, event in enumerate(told, first)]
 
     def _next(self) -> int:
         self.seq += 1

@@ -15,7 +15,7 @@
  * @typedef {{ok: boolean, since: number, sentence: string}} Broker
  * @typedef {{p: number, first: number, last: number, seen: number, shown: number, bytes: number,
  *   markers: number}} Part
- * @typedef {{kind: string, sentence?: string, t?: number, [more: string]: unknown}} LiveEvent
+ * @typedef {{kind: string, n?: number, sentence?: string, t?: number, [more: string]: unknown}} LiveEvent
  *
  * @typedef {{lane: "hello", e: string, s: number, t: number, resumed: boolean,
  *   limits: Record<string, number>}} HelloFrame

@@ -14,8 +14,9 @@ import { bare } from "./frames.js";
  *   groups: Record<string, import("./frames.js").Group>,
  *   records: Record<string, Record<number, KafkaRecord[]>>,
  *   counts: Record<string, Count>,
- *   events: (import("./frames.js").LiveEvent & {t: number})[],
+ *   events: (import("./frames.js").LiveEvent & {t: number})[], told: number,
  * }} Model
+ * `told`: number of the last event of this epoch.
  */
 
 /** Records kept per partition, and events kept: what the board can show, with some to look back on. */
@@ -26,7 +27,7 @@ export const KEEP_EVENTS = 200;
 export function emptyModel() {
   return {
     epoch: "", t: 0, broker: { ok: true, since: 0, sentence: "" },
-    topics: bare({}), groups: bare({}), records: bare({}), counts: bare({}), events: [],
+    topics: bare({}), groups: bare({}), records: bare({}), counts: bare({}), events: [], told: 0,
   };
 }
 
@@ -51,7 +52,7 @@ function fromSnapshot(model, frame) {
   for (const [topic, list] of Object.entries(frame.records ?? {})) records[topic] = merged({}, list);
   return {
     epoch: frame.e, t: frame.t, broker: frame.broker, topics: frame.topics, groups: frame.groups, records,
-    counts: bare({}), events: model.events,
+    counts: bare({}), events: model.events, told: frame.e === model.epoch ? model.told : 0,
   };
 }
 
@@ -104,9 +105,11 @@ function remove(node, step) {
   else delete node[step];
 }
 
+/** What follows a snapshot may have come before it already: an event is told once. */
 function withEvents(model, frame) {
-  const fresh = frame.events.map((event) => ({ t: frame.t, ...event }));
-  return { ...model, t: frame.t, events: [...model.events, ...fresh].slice(-KEEP_EVENTS) };
+  const fresh = frame.events.filter(({ n }) => !(n <= model.told)).map((event) => ({ t: frame.t, ...event }));
+  const told = Math.max(model.told, ...fresh.map(({ n }) => n ?? 0));
+  return { ...model, t: frame.t, told, events: [...model.events, ...fresh].slice(-KEEP_EVENTS) };
 }
 
 /** What was missed for good is said where everything else that happened is. */

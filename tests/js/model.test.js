@@ -74,10 +74,10 @@ test("records and events stay bounded, the newest are kept", () => {
   }
   assert.equal(model.records.orders[0].length, KEEP_RECORDS);
   assert.equal(model.records.orders[0].at(-1).o, KEEP_RECORDS + 49);
-  const many = Array.from({ length: KEEP_EVENTS + 9 }, (_, i) => ({ kind: "broker", n: i }));
+  const many = Array.from({ length: KEEP_EVENTS + 9 }, (_, i) => ({ kind: "broker", n: i + 1 }));
   model = apply(model, { lane: "events", e: "1", s: 1, t: 7, events: many });
   assert.equal(model.events.length, KEEP_EVENTS);
-  assert.deepEqual(model.events.at(-1), { kind: "broker", n: KEEP_EVENTS + 8, t: 7 });
+  assert.deepEqual(model.events.at(-1), { kind: "broker", n: KEEP_EVENTS + 9, t: 7 });
 });
 
 test("a topic made anew under the same name starts without the old one's records", () => {

@@ -27,6 +27,7 @@ class Browser:
         self.shown: dict[str, int] = defaultdict(int)
         self.accounts: dict[tuple[str, int], int] = {}
         self.holes: list[tuple[str, int, int, int]] = []
+        self.told = 0
         self.events: list[dict[str, Any]] = []
         self.control: list[list[Any]] = []
         self.lost: list[list[int]] = []
@@ -48,6 +49,8 @@ class Browser:
             self._follow(frame)
 
     def _snap(self, frame: Frame) -> None:
+        if frame["e"] != self.epoch:
+            self.told = 0
         self.epoch, self.seq = frame["e"], frame["s"]
         self.snaps += 1
         self.state = json.loads(json.dumps({key: frame[key] for key in ("broker", "topics", "groups")}))
@@ -71,9 +74,14 @@ class Browser:
         if frame["lane"] == "state":
             self._patch(frame["set"])
         elif frame["lane"] == "events":
-            self.events += frame["events"]
+            self._tell(frame["events"])
         elif frame["lane"] == "records":
             self._records(frame)
+
+    def _tell(self, events: list[Any]) -> None:
+        fresh = [event for event in events if event.get("n", self.told + 1) > self.told]
+        self.events += fresh
+        self.told = max([self.told, *(event.get("n", 0) for event in fresh)])
 
     def _patch(self, patches: list[Any]) -> None:
         deltas.apply(self.state, patches)

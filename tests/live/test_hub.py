@@ -138,6 +138,22 @@ async def test_a_topic_viewed_later_comes_with_its_records(hub: Hub, feed: Feed)
     assert (await tab.at(await sampler.produce_now("payments"))).offsets["payments"][0] == [0, 1, 2]
 
 
+async def test_what_happened_is_told_once_although_another_topic_is_viewed_afterwards(
+    hub: Hub, feed: Feed
+) -> None:
+    sampler = await HandSampler(feed, ADA).start()
+    tab = Tab(hub, "orders")
+    await until(lambda: tab.read().snaps)
+    sampler.picture.note({"kind": "topic_created", "sentence": "Topic payments was created."})
+    await tab.at(await sampler.flush())
+    await tab.at(await sampler.produce_now("payments"))
+
+    hub.view(ADA, tab.viewer, ["orders", "payments"])
+    await until(lambda: tab.read().snaps == 2)
+
+    assert [event["kind"] for event in tab.read().events] == ["topic_created"]
+
+
 async def test_a_cut_inside_the_window_gives_exactly_what_was_missed(hub: Hub, feed: Feed) -> None:
     sampler = await HandSampler(feed, ADA).start()
     tab, other = Tab(hub, "orders"), Tab(hub, "orders")

@@ -349,6 +349,20 @@ async def test_commits_of_a_transaction_count_when_it_commits_and_not_when_it_ab
 # -- Topics --------------------------------------------------------------------------------------------------
 
 
+async def test_a_topic_that_is_viewed_as_soon_as_it_is_made_is_told_of_once(
+    kafka: Kafka, watching: Watching
+) -> None:
+    await watching.open().until(lambda b: b.state["broker"]["ok"])
+    topic = await in_thread(kafka.topic, 1)
+    await watching.until(lambda _: watching.told("topic_created"))
+
+    watching.hub.view(kafka.hex_id, watching.viewer, [topic])
+    await in_thread(send, kafka, topic, 3)
+    await watching.until(lambda b: b.offsets[topic][0] == [0, 1, 2])
+
+    assert [event["topic"] for event in watching.told("topic_created")] == [topic]
+
+
 async def test_a_topic_made_anew_starts_from_nothing(kafka: Kafka, watching: Watching) -> None:
     topic = await in_thread(kafka.topic, 1)
     await in_thread(send, kafka, topic, 5)
