@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from sandboxes.backends.base import KafkaEndpoint
 
 PARTITIONS = 3
+_TICK_S = 0.01
 Place = tuple[int, int]
 _VALUE = b'{"event_type": "task.created", "task_id": "T-0001", "note": "about a hundred bytes, as usual"}'
 
@@ -25,11 +26,16 @@ def make_topic(endpoint: KafkaEndpoint, name: str) -> None:
 class Traffic:
     """Sends while it is entered. acked: place of each record -> when it was acknowledged, epoch seconds."""
 
-    def __init__(self, endpoint: KafkaEndpoint, topic: str, *, rate: float = 100.0) -> None:
+    def __init__(
+        self, endpoint: KafkaEndpoint, topic: str, *, rate: float = 100.0, linger_ms: int = 0
+    ) -> None:
+        """rate: records a second; above a hundred they leave several at a time."""
         self.acked: dict[Place, float] = {}
         self.failed = 0
-        self._topic, self._gap_s = topic, 1 / rate
-        self._producer = Producer({**endpoint.client_config(), "linger.ms": 0, "acks": "all", "log_level": 0})
+        self._topic, self._together = topic, max(1, round(rate * _TICK_S))
+        self._gap_s = self._together / rate
+        config = {**endpoint.client_config(), "linger.ms": linger_ms, "acks": "all", "log_level": 0}
+        self._producer = Producer(config)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._send)
 
@@ -50,14 +56,18 @@ class Traffic:
             while (left := due - time.monotonic()) > 0:
                 self._producer.poll(left)
             due += self._gap_s
-            number += 1
-            self._producer.produce(
-                self._topic,
-                _VALUE,
-                key=f"k{number % 26}",
-                partition=number % PARTITIONS,
-                on_delivery=self._told,
-            )
+            for one in range(number, number + self._together):
+                self._produce(one)
+            number += self._together
+
+    def _produce(self, number: int) -> None:
+        self._producer.produce(
+            self._topic,
+            _VALUE,
+            key=f"k{number % 26}",
+            partition=number % PARTITIONS,
+            on_delivery=self._told,
+        )
 
     def _told(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:
