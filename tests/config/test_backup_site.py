@@ -11,7 +11,7 @@ import tarfile
 import time
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.cookiejar import CookieJar
 from pathlib import Path
 from urllib.parse import urlencode
@@ -19,10 +19,11 @@ from urllib.parse import urlencode
 import pytest
 
 from config import paths
-from sandboxes.backends.base import ProgramRun, Workspace
+from sandboxes.backends.base import Phase, ProgramRun, Workspace
 from sandboxes.backends.local.backend import LocalBackend
 from tests.config.test_up import Site, until
 from tests.gates import logs, seed
+from tests.sandboxes.backends.local_host import output_of
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.xdist_group("whole site")]
 
@@ -30,7 +31,8 @@ MAKES_RECORDS = """
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 settings = dict(line.split("=", 1) for line in open("kafka.properties").read().split())
-AdminClient(settings).create_topics([NewTopic("orders", 3)])["orders"].result(20)
+admin = AdminClient(settings)
+admin.create_topics([NewTopic("orders", 3)])["orders"].result(20)
 producer = Producer(settings)
 for number in range(500):
     producer.produce("orders", f"order {number}", key=str(number % 7))
@@ -79,10 +81,15 @@ class Ada:
         return next((cookie.value or "" for cookie in self.jar if cookie.name == "millrace-csrf"), "")
 
     def press_start(self) -> str:
-        """Until it is ready; the sandbox's id."""
+        """Until it is ready and runs; the sandbox's id."""
         self.ask("/sandbox/start/", pressed="yes")
-        assert until(lambda: self.state() == "ready", within_s=60), self.state()
-        return str(rows(self.site, MINE.format("sandboxes_sandbox.id"))[0][0])
+        assert until(lambda: self.state() == "ready", within_s=120), self.state()
+        sandbox = str(rows(self.site, MINE.format("sandboxes_sandbox.id"))[0][0])
+        # After a restart the row says ready, as it did before, until the first sweep has looked.
+        backend = LocalBackend(self.site.run_dir())
+        runs = lambda: backend.observe(uuid.UUID(sandbox).hex).phase is Phase.RUNNING  # noqa: E731
+        assert until(runs, within_s=120), backend.observe(uuid.UUID(sandbox).hex)
+        return sandbox
 
     def state(self) -> str:
         found = rows(self.site, MINE.format("state"))
@@ -99,8 +106,8 @@ class Ada:
             ended[:] = [one for one in workspace.programs() if one.program_id == run.program_id]
             return not ended[0].running
 
-        assert until(is_over, within_s=90)
-        assert ended[0].exit_code == 0, ended[0]
+        assert until(is_over, within_s=120)
+        assert ended[0].exit_code == 0, output_of(workspace, run.program_id)
         return workspace
 
 
@@ -227,9 +234,8 @@ def test_a_backup_that_is_killed_leaves_no_archive_and_the_next_one_is_whole(
     roll = seed.dice("killed backup")
     before = tree(with_work.data)
     for _ in range(4):
-        killed_after(
-            manage_argv("backup", "--to", str(tmp_path / "a.tar.gz")), with_work, roll.uniform(0.6, 2.0)
-        )
+        writes = (tmp_path / "a.tar.gz.partial").exists
+        killed(with_work, ("backup", "--to", str(tmp_path / "a.tar.gz")), writes, roll.uniform(0, 0.6))
         assert not (tmp_path / "a.tar.gz").exists() or is_whole(tmp_path / "a.tar.gz")
         (tmp_path / "a.tar.gz").unlink(missing_ok=True)
 
@@ -243,20 +249,20 @@ def test_a_restore_that_is_killed_loses_nothing(with_work: Site, tmp_path: Path)
     roll = seed.dice("killed restore")
     assert manage(with_work, "backup", "--to", str(tmp_path / "a.tar.gz")).returncode == 0
     for _ in range(4):
-        killed_after(manage_argv("restore", str(tmp_path / "a.tar.gz")), with_work, roll.uniform(0.6, 2.5))
+        begun = (with_work.data / "restore.new").exists
+        killed(with_work, ("restore", str(tmp_path / "a.tar.gz")), begun, roll.uniform(0, 1.2))
 
     has_everything(with_work)
     assert not (with_work.data / "restore.json").exists()
 
 
-def manage_argv(*words: str) -> list[str]:
-    return [sys.executable, str(paths.BASE_DIR / "manage.py"), *words]
-
-
-def killed_after(argv: list[str], site: Site, seconds: float) -> None:
+def killed(site: Site, words: tuple[str, ...], begun: Callable[[], bool], seconds: float) -> None:
+    """Kill the command so long after it has begun its work; it may have ended by then."""
+    argv = [sys.executable, str(paths.BASE_DIR / "manage.py"), *words]
     with subprocess.Popen(
         argv, env=site.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
+        assert until(lambda: begun() or process.poll() is not None, within_s=60)
         time.sleep(seconds)
         process.send_signal(signal.SIGKILL)
 

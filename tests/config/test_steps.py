@@ -2,11 +2,14 @@
 
 import io
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from config.install import stamps
+from config import paths
+from config.install import plan, site, stamps
 from config.install.faults import SetupFault
 from config.install.progress import Progress
 from config.install.steps import Step, run_side_by_side, run_step
@@ -66,3 +69,27 @@ def test_a_stamp_holds_until_its_fingerprint_changes(tmp_path: Path) -> None:
     assert not kept.is_fresh("x", stamps.fingerprint("two"))
     kept.forget("x")
     assert not kept.is_fresh("x", stamps.fingerprint("one"))
+
+
+def test_two_installations_that_share_a_cache_build_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[str] = []
+    at_work = threading.Lock()
+
+    def build() -> str:
+        assert at_work.acquire(blocking=False), "two build at once"
+        time.sleep(0.2)
+        built.append("bundles")
+        at_work.release()
+        return ""
+
+    bundles = Step(title="Bundles", is_current=lambda: bool(built), run=build)
+    monkeypatch.setattr(plan, "FETCHED", ((bundles,),))
+    monkeypatch.setattr(site, "make_folders", lambda: None)
+    monkeypatch.setattr(paths, "CACHE_DIR", tmp_path)
+    with ThreadPoolExecutor(2) as both:
+        for job in [both.submit(plan.fetch, quiet()) for _ in range(2)]:
+            job.result()
+
+    assert built == ["bundles"]
