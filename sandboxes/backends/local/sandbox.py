@@ -9,58 +9,33 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import signal
-import subprocess
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from sandboxes.backends.base import BackendError, Fault, KafkaEndpoint, NodeState, Observation, Phase
 from sandboxes.backends.local import ground, kafka, records, troubles
-from sandboxes.backends.local.bubblewrap import Parts
 from sandboxes.backends.local.doors import Doors
 from sandboxes.backends.local.events import EventRing
-from sandboxes.backends.local.keeper_link import Event, KeeperGone, KeeperLink, KeeperRefused
+from sandboxes.backends.local.housing import Housing
+from sandboxes.backends.local.keeper_link import Event, KeeperGone, KeeperRefused
 from sandboxes.backends.local.nodes import NodeExited, Nodes
-from sandboxes.backends.local.prepared import Archive
 from sandboxes.backends.local.programs import Programs
 from sandboxes.backends.local.records import Goal, HeldFault, Home, Record
 from sandboxes.backends.local.relay import Mode
-from sandboxes.backends.local.settings import HostSettings, Limits
+from sandboxes.backends.local.surroundings import Surroundings
 from sandboxes.backends.local.troubles import Trouble
+from sandboxes.backends.local.waiting import in_thread
 
 logger = logging.getLogger(__name__)
 
-_DIAL_GAP_S = 0.003
-_KEEPER_S = 10.0
 _READY_S = 90.0
 _SEQ_BLOCK = 10_000
 _HOLDING = ("broker_stop", "broker_kill")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What all sandboxes of one host share.
-
-    starts: admits as many JVM starts at once as the machine can do well.
-    archive: of classes; whether brokers are to use it.
-    seen:   the path by which a sandbox's user reaches a home.
-    """
-
-    settings: HostSettings
-    limits: Limits
-    parts: Parts
-    starts: asyncio.Semaphore
-    archive: Archive
-    seen: Callable[[Home], Home]
-
-
 class LocalSandbox:
     def __init__(self, around: Surroundings, home: Home, record: Record) -> None:
         self._around, self.home, self.record = around, home, record
-        self._link: KeeperLink | None = None
-        self._process: subprocess.Popen[bytes] | None = None
         self._driver: asyncio.Task[None] | None = None
         self._stage = ""
         self._ready = False
@@ -68,22 +43,24 @@ class LocalSandbox:
         self._ends: dict[str, int | None] = {}  # how each node ended last
         self._trouble: Trouble | None = None
         self.gone = False
+        self.housing = Housing(around, home, record, on_event=self._on_event, on_lost=self._on_keeper_lost)
+        link = self.housing.get_link
         self.nodes = Nodes(
             home=home,
             record=record,
             parts=around.parts,
             limits=around.limits,
             archive=around.archive,
-            link=self._get_link,
+            link=link,
         )
-        self._doors = Doors(record.address, self._get_link)
+        self._doors = Doors(record.address, link)
         self._next_seq = record.next_seq
         self.programs = Programs(
             home=home,
             parts=around.parts,
             limits=around.limits,
             ring=EventRing(around.limits.ring_bytes, self._take_seq),
-            link=self._get_link,
+            link=link,
         )
 
     # What callers ask for
@@ -163,16 +140,16 @@ class LocalSandbox:
     async def adopt(self) -> None:
         """After a host restart: take over what lives, or start what should."""
         self.programs.adopt()
-        if records.process_start(self.record.keeper_pid) == self.record.keeper_start != 0:
+        if self.housing.lives():
             with contextlib.suppress(KeeperGone):
-                await self._connect()
-        if self._link:
-            self.nodes.adopt(self._link.children)
+                await self.housing.connect()
+        if self.housing.link:
+            self.nodes.adopt(self.housing.link.children)
         else:
             self._forget_keeper()
         if self.record.frozen and self._all_up():
             await self._adopt_asleep()
-        elif self.record.goal == "gone" or self._link:
+        elif self.record.goal == "gone" or self.housing.link:
             self._drive()
 
     async def _adopt_asleep(self) -> None:
@@ -196,8 +173,7 @@ class LocalSandbox:
             self._driver.cancel()
             await asyncio.gather(self._driver, return_exceptions=True)
         await self._doors.close()
-        if self._link:
-            self._link.close()
+        self.housing.hang_up()
 
     async def disk_full(self) -> None:
         """Its data has outgrown its room: stop the brokers, keep the data, say so."""
@@ -255,7 +231,7 @@ class LocalSandbox:
         self._trouble = None
         self._stage = "namespaces"
         began = time.monotonic()
-        await self.have_keeper()
+        await self.housing.have()
         await self._doors.open(self.nodes.profile.brokers)
         for node in self.nodes.profile.brokers:
             self._set_mode(node.node_id)
@@ -278,35 +254,6 @@ class LocalSandbox:
         async with asyncio.timeout(_READY_S):
             await self._until_answers()
 
-    async def have_keeper(self) -> None:
-        """Namespaces and process 1, and the line to it. Raises GroundError, KeeperGone, TimeoutError."""
-        if self._link:
-            return
-        await _in_thread(ground.make_home, self.home, self.record)
-        settings = self._around.settings
-        self._process = ground.start_keeper(
-            self._around.parts,
-            self.home,
-            self.record,
-            seen_home=self._around.seen(self.home),
-            lock_file=settings.lock_file,
-            grace_s=settings.lock_grace_s,
-        )
-        records.save(self.home, self.record)  # a keeper that no record knows could not be found again
-        async with asyncio.timeout(_KEEPER_S):
-            while not self._link:
-                try:
-                    await self._connect()
-                except KeeperGone:
-                    if self._process.poll() is not None:
-                        raise
-                    await asyncio.sleep(_DIAL_GAP_S)
-
-    async def _connect(self) -> None:
-        self._link = await KeeperLink.connect(
-            self.home.run, self.record.token, self._on_event, self._on_keeper_lost
-        )
-
     async def _start_nodes(self) -> None:
         held = self._held()
         for node in self.nodes.profile.nodes:
@@ -314,7 +261,7 @@ class LocalSandbox:
                 await self.nodes.stop_some((node,))
             if node.name not in self.nodes.alive and node.node_id not in held:
                 template = self._around.settings.template
-                await _in_thread(ground.make_node, self.home, self.record, node, template)
+                await in_thread(ground.make_node, self.home, self.record, node, template)
                 await self.nodes.start(node)
 
     async def _until_answers(self) -> None:
@@ -328,7 +275,7 @@ class LocalSandbox:
 
     async def _bring_down(self, reason: str = "stopped") -> None:
         self._stage, self._ready = "stopping", False
-        if self._link:
+        if self.housing.link:
             await self.programs.end_all(reason)
             await self.nodes.stop()
         await self._end_keeper()
@@ -342,35 +289,19 @@ class LocalSandbox:
         self._stage, self._ready = "removing", False
         await self._end_keeper()
         self.programs.ring.close()
-        await _in_thread(ground.remove_home, self.home)
+        await in_thread(ground.remove_home, self.home)
         self.gone = True
 
     async def _end_keeper(self) -> None:
-        """Kill process 1; the kernel ends all others with it. Waits until none is left."""
+        """End all that is left in it; nothing is when this returns."""
         await self._doors.close()
-        if self._link:
-            self._link.close()
-            self._link = None
-        pid, start = self.record.keeper_pid, self.record.keeper_start
-        if start and records.process_start(pid) == start:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        # Not our child, so there is nothing to wait on; it takes some 10 ms.
-        while start and records.process_start(pid) == start:  # noqa: ASYNC110
-            await asyncio.sleep(_DIAL_GAP_S)
+        await self.housing.end()
         self._after_end()
 
     def _after_end(self) -> None:
-        self._link = None
         self.nodes.forget()
         self._answering.clear()
         self.programs.lost()
-        self.record.keeper_pid = self.record.keeper_start = 0
-        self.record.frozen = False
-        if self._process:
-            reaping = asyncio.get_running_loop().run_in_executor(None, self._process.wait)
-            reaping.add_done_callback(lambda _: None)
-            self._process = None
         if self.record.goal != "gone":
             self._save()
 
@@ -393,6 +324,7 @@ class LocalSandbox:
 
     def _on_keeper_lost(self) -> None:
         logger.warning("sandbox.keeper_lost", extra={"sandbox": self.record.sandbox_id})
+        self.housing.forget()
         self._after_end()
         self._fail(troubles.LOST)
         closing = asyncio.create_task(self._doors.close())
@@ -443,7 +375,7 @@ class LocalSandbox:
         """True when the goal is reached and there is nothing to do."""
         if self.record.goal == "running":
             return self._ready and self._all_up() and not self._trouble
-        return self._link is None and not self.record.keeper_pid
+        return self.housing.link is None and not self.record.keeper_pid
 
     def _all_up(self) -> bool:
         held = self._held()
@@ -484,9 +416,6 @@ class LocalSandbox:
             password=record.password,
         )
 
-    def _get_link(self) -> KeeperLink | None:
-        return self._link
-
     def _take_seq(self) -> int:
         """Numbers are set aside on disk in blocks, so that no restart gives one twice."""
         number = self._next_seq
@@ -507,13 +436,3 @@ class LocalSandbox:
 
 def _same(held: HeldFault, fault: Fault) -> bool:
     return held.kind == fault.kind and held.node == fault.node
-
-
-async def _in_thread(work: Callable[..., None], *arguments: object) -> None:
-    """Run blocking work; when we are cancelled, wait for it first, so that nothing works behind our back."""
-    task = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
-        raise

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from sandboxes.backends.base import Tier
 from sandboxes.backends.local import records, seccomp
-from sandboxes.backends.local.sandbox import LocalSandbox, Surroundings
+from sandboxes.backends.local.sandbox import LocalSandbox
+from sandboxes.backends.local.surroundings import Surroundings
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ async def _try(around: Surroundings, sandbox_dir: Path, taken: set[int]) -> str:
 
 
 async def _ask(probe: LocalSandbox) -> str:
-    await probe.have_keeper()
+    await probe.housing.have()
     (probe.home.work / "probe.py").write_text(_QUESTIONS)
     (probe.home.work / "probe.py").chmod(0o644)
     run = await probe.programs.start(path="probe.py", args=(), label="")
