@@ -6,11 +6,12 @@ python -m tests.faults.looking readiness             which parts of the site are
 python -m tests.faults.looking lost_start <user>     a Start whose doorbell nobody ever hears
 python -m tests.faults.looking until <user> <state> <seconds>    until that user's sandbox is there
 python -m tests.faults.looking states                who has a sandbox, and in which state
-    python -m tests.faults.looking is_ready <seconds>    until every part of the site is ready: how long
-    python -m tests.faults.looking sandbox_of <user>     the backend's name for that user's sandbox
-    python -m tests.faults.looking delete <user> <seconds>    until that user has no sandbox
-    python -m tests.faults.looking host_socket           where the sandbox host listens
-    python -m tests.faults.looking progress              all that students have to show for their work
+python -m tests.faults.looking is_ready <seconds>    until every part of the site is ready: how long
+python -m tests.faults.looking sandbox_of <user>     the backend's name for that user's sandbox
+python -m tests.faults.looking delete <user> <seconds>    until that user has no sandbox
+python -m tests.faults.looking pool <count> <seconds>    until so many are kept warm
+python -m tests.faults.looking host_socket           where the sandbox host listens
+python -m tests.faults.looking progress              all that students have to show for their work
 """
 
 import json
@@ -77,6 +78,14 @@ def delete(name: str, seconds: str) -> float:
     return time.monotonic() - began
 
 
+def pool(count: str, seconds: str) -> float:
+    began = time.monotonic()
+    while Sandbox.objects.filter(owner=None, state="warm").count() != int(count):
+        assert time.monotonic() - began < float(seconds), list(Sandbox.objects.values_list("state", "owner"))
+        time.sleep(0.1)
+    return time.monotonic() - began
+
+
 def host_socket() -> str:
     return str(paths.HOST_SOCKET)
 
@@ -103,6 +112,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "is_ready": is_ready,
     "sandbox_of": sandbox_of,
     "delete": delete,
+    "pool": pool,
     "host_socket": host_socket,
     "progress": progress,
 }
