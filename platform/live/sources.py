@@ -225,6 +225,7 @@ class LaneSink:
 _WHY = {
     "behind": "{count} records of {place} came faster than this page can show; they are counted, not shown.",
     "deleted": "{count} offsets of {place} were deleted before they could be shown.",
+    "large": "{count} offsets of {place} are not shown: what stands at their beginning is too large.",
     "unreadable": "{count} offsets of {place} hold bytes that are no record batches; they are not shown.",
 }
 

@@ -13,14 +13,14 @@ import orjson
 
 from live import deltas, frames
 from live.frames import RECORDS_KEPT, Frame, Lane
-from live.lanes import pack
+from live.lanes import KEPT_BYTES, pack
 from live.picture import Picture, now_ms
 from live.snapshots import Snapshot, as_json
 
 RING_FRAMES = 1024
 RING_BYTES = 2 * 1024 * 1024
 RING_MS = frames.RING_SECONDS * 1000
-_SNAP_RECORDS_BYTES = 512 * 1024
+_SNAP_RECORDS_BYTES = KEPT_BYTES
 # A snapshot is renewed long before the ring has forgotten the frames that follow it.
 _SNAP_FRAMES = 200
 _SNAP_BYTES = 512 * 1024
@@ -173,9 +173,9 @@ class Stream:
 
     def _newest(self, topic: str) -> list[orjson.Fragment]:
         """The last previews of a topic, fewer of each partition when they would weigh too much."""
-        most = RECORDS_KEPT
+        most, room = RECORDS_KEPT, _SNAP_RECORDS_BYTES // len(self._picture.lanes)
         found = self._picture.lanes[topic].newest(most)
-        while sum(map(len, found)) > _SNAP_RECORDS_BYTES // len(self._picture.lanes) and most > 1:
+        while sum(map(len, found)) > room and most:
             most //= 2
             found = self._picture.lanes[topic].newest(most)
         return [orjson.Fragment(one) for one in found]

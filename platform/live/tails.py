@@ -18,7 +18,7 @@ from live.cluster import Cluster
 from live.wire import batches, requests
 from live.wire.batches import Batch
 from live.wire.connection import Connection
-from live.wire.errors import GONE, MOVED, CorruptAnswer, WireError
+from live.wire.errors import GONE, MOVED, CorruptAnswer, TooLarge, WireError
 from live.wire.requests import EARLIEST, LATEST, Fetched, PartitionMeta, Position, TopicMeta
 
 PARTITION_BYTES = 512 * 1024
@@ -26,6 +26,7 @@ TOTAL_BYTES = 4 * 1024 * 1024
 QUIET_PAUSE_S = 0.030
 BUSY_PAUSE_S = 0.050
 BUSY_RECORDS_PER_S = 150
+MOST_BYTES_PER_S = 32 * 1024 * 1024
 RETRY_S = (0.1, 0.2, 0.5, 1.0)
 _SPARE_S = 1.0
 _FAR_BEHIND = 100_000
@@ -53,7 +54,7 @@ class Sink(Protocol):
         """Log start and end of a partition, as of the last answer."""
 
     def missed(self, partition: int, start: int, end: int, why: str) -> None:
-        """Offsets start..end-1 were not read. why: "behind", "deleted" or "unreadable"."""
+        """Offsets start..end-1 were not read. why: "behind", "deleted", "large" or "unreadable"."""
 
     def renewed(self) -> None:
         """The topic was made anew: what was taken belongs to another."""
@@ -190,21 +191,42 @@ class TopicTail:
             while positions := self._positions(leader):
                 try:
                     line = line or self._cluster.line(leader)
-                    was_full = await self._fetch(line, positions)
+                    pause = await self._fetch(line, positions)
                     failures = 0
+                except TooLarge:
+                    await self._step_over(leader, positions)
+                    continue
                 except WireError:
                     self._cluster.want_refresh()
                     await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
                     failures += 1
                     continue
-                if was_full is not None:
-                    await asyncio.sleep(0 if was_full else self._rate.pause())
+                if pause is not None:
+                    await asyncio.sleep(pause)
         finally:
             if line:
                 line.close()
 
-    async def _fetch(self, line: Connection, positions: list[Position]) -> bool | None:
-        """One long poll. None when it brought nothing, else whether there is more to fetch at once."""
+    async def _step_over(self, leader: int, positions: list[Position]) -> None:
+        """One of these partitions goes on with a batch that is too large for us: alone it shows itself."""
+        with contextlib.suppress(WireError):
+            for position in positions:
+                line = self._cluster.line(leader)
+                try:
+                    await self._fetch(line, [position])
+                except TooLarge:
+                    await self._leave_out(leader, position.partition)
+                finally:
+                    line.close()
+
+    async def _leave_out(self, leader: int, partition: int) -> None:
+        wanted = requests.list_offsets({self._name: [partition]}, LATEST)
+        end = (await self._cluster.ask(leader, wanted)).get((self._name, partition), 0)
+        if place := self._places.get(partition):
+            self._miss(partition, place, end, "large")
+
+    async def _fetch(self, line: Connection, positions: list[Position]) -> float | None:
+        """One long poll. None when it brought nothing, else how long to pause after it."""
         topic_id = self._topic_id
         request = requests.fetch(
             topic_id,
@@ -216,7 +238,7 @@ class TopicTail:
         answer = await line.ask(request, within_s=self._wait_ms / 1000 + _SPARE_S)
         if topic_id != self._topic_id:
             return None
-        has_data = is_full = False
+        size, is_full = 0, False
         for part in answer:
             place = self._places.get(part.partition)
             if place is None:
@@ -225,11 +247,11 @@ class TopicTail:
                 self._amiss(part, place)
             else:
                 self._take(part, place)
-                has_data = has_data or bool(part.data)
+                size += len(part.data)
                 is_full = is_full or len(part.data) >= PARTITION_BYTES
         if not self.ready.is_set():
             self._check_ready()
-        return is_full if has_data else None
+        return max(0 if is_full else self._rate.pause(), size / MOST_BYTES_PER_S) if size else None
 
     def _take(self, part: Fetched, place: _Place) -> None:
         found: list[Batch] = []

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { honesty } from "../../static/js/board.js";
 import { STEPS, step, windowOf } from "../../static/js/charts/heat.js";
 import { lanesHeight } from "../../static/js/charts/lanes.js";
-import { hexLines, readable } from "../../static/js/charts/record.js";
+import { hexLines, indented, readable } from "../../static/js/charts/record.js";
 import { newest } from "../../static/js/lenses/records.js";
 import { heatTwin, lanesTwin, ownersTwin, recordsTwin } from "../../static/js/charts/twin.js";
 import { plural, size, span } from "../../static/js/ink.js";
@@ -64,6 +64,17 @@ test("a value is shown as what it is: JSON, text, bytes or a tombstone", () => {
   assert.equal(readable("0000000007ff", true, false).kind, "binary, perhaps framed with schema id 7");
   assert.equal(readable("\u202etxt.exe", false, false).text, "\\u202etxt.exe");
   assert.equal(readable('{"a":"\u202e"}', false, false).text, '{\n  "a": "\\u202e"\n}');
+});
+
+test("JSON is indented as it came: no number rounded, no field dropped, no depth too much", () => {
+  const same = ["{}", "[]", '{"a":[1,{"b":"x, [y]: {z}"},[]],"c":"\\"\\\\"}'];
+  for (const json of same) assert.equal(indented(json), JSON.stringify(JSON.parse(json), null, 2));
+  assert.equal(indented('{"n":9007199254740993,"x":1.0}'), '{\n  "n": 9007199254740993,\n  "x": 1.0\n}');
+  assert.equal(indented('{"a":1,"a":2}').match(/"a"/g).length, 2);
+  const deep = "[".repeat(1000) + "]".repeat(1000);
+  const { kind, text } = readable(deep, false, false);
+  assert.equal(kind, "JSON");
+  assert.ok(text.length < 4000);
 });
 
 test("bytes are sixteen to a line, with the letters they would be", () => {

@@ -1,14 +1,19 @@
 """Records on their way into frames: all shown while there is room, all counted always, no frame too large."""
 
+import zlib
+
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from live import frames, lanes
 from live.frames import RECORDS_KEPT, Part
-from live.lanes import BURST, FRAME_BYTES, Run, TopicLane, pack
+from live.lanes import BURST, FRAME_BYTES, KEPT_BYTES, Run, TopicLane, pack
 from live.previews import HEX_BYTES, preview, shown
-from live.wire.batches import Batch, WireRecord
+from live.wire import batches, codecs
+from live.wire.batches import Batch, WireRecord, records
+from live.wire.primitives import uvarint
 from tests.live.test_batches import batch_of, body_of
 
 
@@ -114,10 +119,66 @@ def test_what_is_jumped_over_is_in_the_account() -> None:
 def test_frames_of_large_records_stay_small() -> None:
     lane = TopicLane()
     lane.add(0, [batch(0, 200, b"x" * 20_000)], 0, now=0.0)
-    frames = list(pack(lane.take()))
-    sizes = [len(orjson.dumps(records)) for _, records in frames]
+    packed = list(pack(lane.take()))
+    sizes = [len(orjson.dumps(previews)) for _, previews in packed]
     assert max(sizes) <= FRAME_BYTES + 16 * 2400
-    assert sum(parts[0].seen for parts, _ in frames) == 200
+    assert sum(parts[0].seen for parts, _ in packed) == 200
+
+
+@pytest.mark.parametrize(
+    "value", [b"\x1b" * 20_000, b'"' * 20_000, "\u200b".encode() * 9_000, b"\xff" * 9_000]
+)
+def test_no_frame_is_larger_than_64_kb_whatever_its_records_are_written_as(value: bytes) -> None:
+    lane = TopicLane()
+    lane.add(0, [batch(0, 200, value)], 0, now=0.0)
+    for parts, previews in pack(lane.take()):
+        whole = frames.Records(e="1", s=1, t=1, topic="t" * 249, parts=parts, records=previews)
+        assert len(frames.encode(whole)) <= 64 * 1024
+
+
+def test_a_topic_of_bombs_is_counted_and_only_so_much_of_it_is_decompressed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    inflated: list[int] = []
+
+    def watched(codec: int, data: bytes) -> bytes:
+        plain = codecs.inflate(codec, data)
+        inflated.append(len(plain))
+        return plain
+
+    monkeypatch.setattr(batches, "inflate", watched)
+    bomb = zlib.compress(body_of(b"\x00" * (codecs.CAP - 100)), wbits=31)
+    lane = TopicLane()
+    bombs = [batch_of(bomb, base=offset, codec=1) for offset in range(500)]
+    for tick in range(20):  # five seconds
+        some = bombs[tick * 25 : tick * 25 + 25]
+        lane.add(0, some, some[0].base_offset, now=tick / 4)
+        assert sum(part.seen for part in account(lane.take())) == 25
+
+    assert sum(inflated) <= lanes.OPENED_BURST + 5 * lanes.OPENED_BYTES_PER_SECOND + codecs.CAP
+    assert inflated, "some are shown"
+
+
+def test_a_batch_entered_midway_that_cannot_be_read_is_counted_from_there() -> None:
+    lane = TopicLane()
+    lane.add(0, [batch_of(b"\xff\xff\xff", count=9, codec=4)], 13, now=0.0)
+    (part,) = account(lane.take())
+    assert (part.first, part.last, part.seen, part.shown) == (13, 18, 6, 0)
+
+
+def test_what_is_kept_of_very_many_partitions_is_bounded() -> None:
+    lane = TopicLane()
+    for partition in range(1000):
+        lane.add(partition, [batch(0, 60, b"\x1b" * 3000)], 0, now=0.0, is_history=True)
+    assert 0 < sum(map(len, lane.newest())) <= KEPT_BYTES
+
+
+def test_of_five_million_headers_a_few_are_read() -> None:
+    count = 1_000_000
+    record = b"\x00\x00\x00\x01\x01" + uvarint(count * 2) + b"\x00\x01" * count
+    (found,) = records(batch_of(uvarint(len(record) * 2) + record))
+    assert len(found.headers) == 64
+    assert orjson.loads(preview(0, found))["cut"] is True
 
 
 def test_the_newest_of_each_partition_are_kept() -> None:

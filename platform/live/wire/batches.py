@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from live.wire.codecs import inflate
 from live.wire.errors import CorruptAnswer
@@ -21,7 +21,10 @@ _LENGTH_FROM = 12
 _LEAST_LENGTH = HEADER_BYTES - _LENGTH_FROM
 _MAGIC = 2
 _MARKER_KEY_BYTES = 4
+_CODEC_BITS = 0x07
 _MOST_RECORDS = 5_000_000
+# Two bytes make a header: ten megabytes of them would be five million objects.
+_MOST_HEADERS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Batch:
 
     @property
     def codec(self) -> int:
-        return self.attributes & 0x07
+        return self.attributes & _CODEC_BITS
 
     @property
     def has_append_time(self) -> bool:
@@ -60,7 +63,9 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class WireRecord:
-    """One record as stored. ts: ms since the epoch, as the client or the broker stamped it."""
+    """One record as stored, with its first 64 headers. ts: ms since the epoch, as the client or the broker
+    stamped it.
+    """
 
     offset: int
     ts: int
@@ -89,6 +94,13 @@ def scan(data: bytes) -> Iterator[Batch]:
             base, base + last_delta, count, _LENGTH_FROM + length, attributes, base_ts, max_ts, producer, body
         )
         pos = end
+
+
+def inflated(batch: Batch) -> Batch:
+    """The same batch with its records not compressed, up to the cap. Raises CorruptAnswer."""
+    if not batch.codec:
+        return batch
+    return replace(batch, attributes=batch.attributes & ~_CODEC_BITS, body=inflate(batch.codec, batch.body))
 
 
 def records(batch: Batch, *, start: int = 0, most: int | None = None) -> list[WireRecord]:
@@ -123,7 +135,7 @@ def commits(batch: Batch) -> bool:
 
 def _walk(batch: Batch) -> Iterator[tuple[int, int, Reader]]:
     """Offset, time stamp and a reader placed at the key, for each record; ends quietly where the cap cut."""
-    outer = Reader(inflate(batch.codec, batch.body))
+    outer = Reader(inflated(batch).body)
     for _ in range(batch.count):
         try:
             size = outer.varint()
@@ -143,7 +155,7 @@ def _record(offset: int, ts: int, reader: Reader) -> WireRecord:
     count = reader.varint()
     if not 0 <= count <= reader.left():
         raise CorruptAnswer(f"{count} headers in {reader.left()} bytes")
-    headers = tuple(_header(reader) for _ in range(count))
+    headers = tuple(_header(reader) for _ in range(min(count, _MOST_HEADERS)))
     return WireRecord(offset, ts, key, value, headers)
 
 

@@ -11,7 +11,7 @@ import contextlib
 from typing import TypeVar
 
 from live.wire import requests
-from live.wire.errors import CorruptAnswer, WireError
+from live.wire.errors import CorruptAnswer, TooLarge, WireError
 from live.wire.primitives import Reader
 from live.wire.requests import Request
 from live.wire.sasl import Credentials, sign_in
@@ -22,8 +22,10 @@ Address = tuple[str, int]
 
 CLIENT_ID = "millrace-live"
 CONNECT_S = 1.0
-# Must exceed the largest batch a topic allows: the first batch of an answer always comes whole.
+# The first batch of an answer always comes whole, however few bytes were asked for (KIP-74).
 MOST_ANSWER_BYTES = 32 * 1024 * 1024
+# An answer that has begun may take longer than the question's time, by its size.
+_SLOWEST_BYTES_PER_S = 1024 * 1024
 _STREAM_BYTES = 1024 * 1024
 
 
@@ -39,15 +41,15 @@ class Connection:
         self.asked = 0
 
     async def ask(self, request: Request[T], *, within_s: float) -> T:
-        """The answer. Raises WireError: no answer in time, connection lost, an error code, unreadable
+        """The answer. Raises WireError: no answer begun in time, connection lost, an error code, unreadable
         bytes.
         """
         async with self._turn:
             try:
-                async with asyncio.timeout(within_s + (0 if self._streams else CONNECT_S)):
+                async with asyncio.timeout(within_s + (0 if self._streams else CONNECT_S)) as limit:
                     if self._streams is None:
                         await self._open()
-                    return await self._exchange(request)
+                    return await self._exchange(request, limit)
             except CorruptAnswer:
                 self.close()
                 raise
@@ -86,7 +88,7 @@ class Connection:
     async def _authenticate(self, token: bytes) -> bytes:
         return await self._exchange(requests.sasl_authenticate(token))
 
-    async def _exchange(self, request: Request[T]) -> T:
+    async def _exchange(self, request: Request[T], limit: asyncio.Timeout | None = None) -> T:
         if self._streams is None:
             raise WireError("the connection is closed")
         reader, writer = self._streams
@@ -99,7 +101,9 @@ class Connection:
         await writer.drain()
         size = int.from_bytes(await reader.readexactly(4), "big")
         if not 4 <= size <= MOST_ANSWER_BYTES:
-            raise CorruptAnswer(f"an answer of {size} bytes")
+            raise (TooLarge if size > 4 else CorruptAnswer)(f"an answer of {size} bytes")
+        if limit and size > _SLOWEST_BYTES_PER_S:
+            limit.reschedule(asyncio.get_running_loop().time() + size / _SLOWEST_BYTES_PER_S)
         answer = Reader(await reader.readexactly(size))
         if answer.i32() != self._correlation:
             raise CorruptAnswer("an answer to another question")

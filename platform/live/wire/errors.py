@@ -9,6 +9,10 @@ class CorruptAnswer(WireError):
     """Bytes that do not follow the format; the connection they came from is of no more use."""
 
 
+class TooLarge(CorruptAnswer):
+    """An answer larger than we take in."""
+
+
 class Refused(WireError):
     """The broker answered with an error code. code: as in org.apache.kafka.common.protocol.Errors."""
 

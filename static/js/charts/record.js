@@ -12,11 +12,35 @@ export function readable(value, binary, cut) {
   if (cut) return { kind: "text, cut", text: visible(value) };
   try {
     const parsed = JSON.parse(value);
-    if (parsed !== null && typeof parsed === "object") {
-      return { kind: "JSON", text: visible(JSON.stringify(parsed, null, 2)) };
-    }
+    if (parsed !== null && typeof parsed === "object") return { kind: "JSON", text: visible(indented(value)) };
   } catch { /* not JSON: shown as it came */ }
   return { kind: "text", text: visible(value) };
+}
+
+const TOKENS = /"(?:[^"\\]|\\.)*"|[[\]{},:]|[^\s"[\]{},:]+/g;
+const DEEPEST = 20;
+
+/**
+ * JSON on lines of its own, each token as it came: parsing would round 9007199254740993, and drop the first of two
+ * fields of one name. What is nested deeper than anybody reads goes on in one line.
+ * @param {string} json that is known to parse
+ */
+export function indented(json) {
+  const out = [];
+  let depth = 0;
+  let last = "";
+  const line = () => (depth < DEEPEST ? `\n${"  ".repeat(depth)}` : "");
+  for (const [token] of json.matchAll(TOKENS)) {
+    const began = last === "{" || last === "[";
+    const ends = token === "}" || token === "]";
+    if (ends) depth -= 1;
+    if (ends ? !began : began || last === ",") out.push(line());
+    else if (last === ":") out.push(" ");
+    if (token === "{" || token === "[") depth += 1;
+    out.push(token);
+    last = token;
+  }
+  return out.join("");
 }
 
 /** A first byte 0 and four more are how schema registries frame a value. */
