@@ -11,14 +11,14 @@ import argparse
 import re
 from pathlib import Path
 
-from playwright.sync_api import Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Page, Playwright, ViewportSize, expect, sync_playwright
 
 from tests.browser.people import sign_in
 from tests.browser.site import CHROMIUM
 from tests.browser.workbench import begin_lab, open_file, open_workspace, run, type_program, watch_topic
 
 ROOT = Path(__file__).resolve().parents[2]
-SIZE = {"width": 1280, "height": 800}
+SIZE: ViewportSize = {"width": 1280, "height": 800}
 SOLUTION = ROOT / "lessons/content/05-first-producer/labs/first-events/solutions/reference/producer.py"
 # What many write first: records without a key, and no wait for the broker's answer.
 FIRST_TRY = """\
