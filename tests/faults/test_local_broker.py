@@ -192,7 +192,7 @@ def test_what_only_answers_is_not_taken_for_the_broker(site: Site, case: Case) -
     workspace = backend.workspace(sandbox.hex)
     workspace.write_file("impostor.py", IMPOSTOR)
     run = workspace.start_program(path="impostor.py")
-    wait_until(lambda: "ready" in [one.path for one in workspace.list_files()], 10, lambda: "no impostor")
+    wait_until(lambda: "ready" in [one.path for one in workspace.list_files()], 60, lambda: "no impostor")
     backend.undo(sandbox.hex, fault)
     seen = site.until(sandbox, Phase.FAILED)
     case.cleared()

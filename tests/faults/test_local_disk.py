@@ -114,7 +114,7 @@ def test_a_start_is_refused_with_a_sentence_and_works_once_there_is_room(
     waiting = services.request_sandbox(make.student())
     with pytest.raises(BackendError) as refused:
         provisioning.backend_for(waiting).ensure(Spec(sandbox_id=waiting.hex))
-    beside = small.verdict(view)
+    beside = small.verdict_in_the_end(view)
     undo()
     case.cleared()
 

@@ -104,7 +104,7 @@ class Pair:
     def until_quiet(self) -> None:
         """What is left is the keeper, and bubblewrap with the broker."""
         keeper = self.host.keeper_pid(self.own)
-        wait_until(lambda: len(descendants(keeper)) == 3, 5, lambda: f"left: {descendants(keeper)}")
+        wait_until(lambda: len(descendants(keeper)) == 3, 60, lambda: f"left: {descendants(keeper)}")
 
     def check(self) -> tuple[str, ...]:
         """Both brokers live, nothing else is left of any program, nobody else's data has changed."""

@@ -141,7 +141,7 @@ class LocalHost:
                 stdout=log,
                 stderr=log,
             )
-        wait_until(self._answers, 20, lambda: f"the host does not answer:\n{self.log}")
+        wait_until(self._answers, 60, lambda: f"the host does not answer:\n{self.log}")
 
     def _answers(self) -> bool:
         assert self._process
@@ -155,7 +155,7 @@ class LocalHost:
         """SIGTERM ends all sandboxes cleanly; SIGHUP and SIGKILL leave them running."""
         if self._process and self._process.poll() is None:
             self._process.send_signal(number)
-            self._process.wait(30)
+            self._process.wait(60)
 
     def restart_daemon(self, number: int = signal.SIGKILL) -> None:
         self.end_daemon(number)
@@ -180,14 +180,14 @@ class LocalHost:
 
     def destroy(self, sandbox_id: str) -> None:
         self.backend.destroy(sandbox_id)
-        self.until_phase(sandbox_id, Phase.ABSENT, within_s=20)
+        self.until_phase(sandbox_id, Phase.ABSENT)
 
     def close(self) -> None:
         """Destroy what is left in it, then end it."""
         with contextlib.suppress(BackendError):
             for sandbox_id in self.backend.inventory():
                 self.backend.destroy(sandbox_id)
-            wait_until(lambda: not self.backend.inventory(), 20, lambda: "something is left over")
+            wait_until(lambda: not self.backend.inventory(), 60, lambda: "something is left over")
         self.end_daemon()
         self.let_lock_go()
 
@@ -230,7 +230,7 @@ def run_program(
     *,
     path: str = "program.py",
     args: tuple[str, ...] = (),
-    within_s: float = 30,
+    within_s: float = 60,
 ) -> tuple[ProgramRun, str]:
     """Write a program, run it to its end; how it ended and what it printed."""
     workspace.write_file(path, text)
@@ -239,7 +239,7 @@ def run_program(
     return ended, output_of(workspace, run.program_id)
 
 
-def until_ended(workspace: Workspace, program_id: str, *, within_s: float = 30) -> ProgramRun:
+def until_ended(workspace: Workspace, program_id: str, *, within_s: float = 60) -> ProgramRun:
     found: list[ProgramRun] = []
 
     def ended() -> bool:
@@ -264,7 +264,7 @@ def output_of(workspace: Workspace, program_id: str) -> str:
                         break
         return "".join(said)
 
-    return asyncio.run(asyncio.wait_for(collect(), 10))
+    return asyncio.run(asyncio.wait_for(collect(), 60))
 
 
 def wait_until(true: Callable[[], bool], within_s: float, otherwise: Callable[[], str]) -> None:

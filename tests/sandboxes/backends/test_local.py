@@ -36,6 +36,19 @@ producer.produce("orders", b"from inside", callback=lambda error, record: print(
 producer.flush(6)
 """
 
+# The quickest of five answers: what lasts longer than that was held back, not merely on a busy machine.
+ASK = """
+import time
+from confluent_kafka import Producer
+producer = Producer({"bootstrap.servers": "localhost:9092", "log_level": 0})
+producer.list_topics(timeout=30)
+took = []
+for _ in range(5):
+    began = time.monotonic()
+    producer.list_topics(timeout=30)
+    took.append(time.monotonic() - began)
+print(min(took))
+"""
 
 TIDY = """
 import os
@@ -160,10 +173,12 @@ def test_a_sandbox_whose_keeper_dies_is_reported_and_ensure_makes_it_again(host:
 
 def test_a_frozen_broker_uses_no_cpu_and_wakes_at_once(host: LocalHost, running: str) -> None:
     produce(host, running, "orders", ["warm"])
+    broker = broker_pid(host, running)
     host.backend.freeze(running)
-    before = cpu_ticks(broker_pid(host, running))
+    wait_until(lambda: stands_still(broker), 30, lambda: "some of its threads run on")
+    before = cpu_ticks(broker)
     time.sleep(1)
-    used = cpu_ticks(broker_pid(host, running)) - before
+    used = cpu_ticks(broker) - before
 
     began = time.monotonic()
     host.backend.thaw(running)
@@ -171,7 +186,7 @@ def test_a_frozen_broker_uses_no_cpu_and_wakes_at_once(host: LocalHost, running:
     took_s = time.monotonic() - began
 
     assert used == 0
-    assert took_s < 5  # about 20 ms on a quiet machine; a hang is what this would find
+    assert took_s < 20  # about 20 ms on a quiet machine; a hang is what this would find
 
 
 def test_the_platforms_listener_refuses_a_wrong_password(host: LocalHost, running: str) -> None:
@@ -191,14 +206,13 @@ def test_an_unknown_topic_is_not_created_by_asking_for_it(host: LocalHost, runni
 # Relays and their faults
 
 
-def produce_inside(host: LocalHost, sandbox_id: str) -> tuple[str, float]:
-    began = time.monotonic()
+def produce_inside(host: LocalHost, sandbox_id: str) -> str:
     _, said = run_program(host.backend.workspace(sandbox_id), PRODUCE_ONE, path="produce_one.py")
-    return said.strip(), time.monotonic() - began
+    return said.strip()
 
 
 def test_a_program_reaches_its_broker_at_the_usual_address(host: LocalHost, running: str) -> None:
-    said, _ = produce_inside(host, running)
+    said = produce_inside(host, running)
 
     assert said.isdigit(), said
 
@@ -209,23 +223,23 @@ def test_a_program_gets_no_acknowledgement_through_a_broken_way(
 ) -> None:
     fault = Fault(kind=kind)  # type: ignore[arg-type]
     host.backend.inject(running, fault)
-    said, _ = produce_inside(host, running)
+    said = produce_inside(host, running)
     produce(host, running, "orders", ["the platform has a way of its own"])
     host.backend.undo(running, fault)
 
     assert "_MSG_TIMED_OUT" in said, said
-    assert produce_inside(host, running)[0].isdigit()
+    assert produce_inside(host, running).isdigit()
 
 
 def test_responses_arrive_late_by_the_set_latency(host: LocalHost, running: str) -> None:
-    _, plain_s = produce_inside(host, running)
+    workspace = host.backend.workspace(running)
+    _, plain_s = run_program(workspace, ASK, path="ask.py", within_s=60)
     fault = Fault(kind="latency", ms=400)
     host.backend.inject(running, fault)
-    said, slow_s = produce_inside(host, running)
+    _, slow_s = run_program(workspace, ASK, path="ask.py", within_s=60)
     host.backend.undo(running, fault)
 
-    assert said.isdigit()
-    assert slow_s - plain_s > 0.8  # at least two answers had to arrive
+    assert float(slow_s) >= 0.4 > float(plain_s)
 
 
 # Programs
@@ -431,6 +445,12 @@ def broker_pid(host: LocalHost, sandbox_id: str) -> int:
         if b"kafka.Kafka" in Path(f"/proc/{pid}/cmdline").read_bytes()
         and Path(f"/proc/{pid}/comm").read_text().strip() == "java"
     )
+
+
+def stands_still(pid: int) -> bool:
+    """Whether every thread has heard the signal; on a busy machine that takes a while."""
+    stats = [path.read_bytes() for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return all(stat.rpartition(b")")[2].split()[0] == b"T" for stat in stats)
 
 
 def cpu_ticks(pid: int) -> int:

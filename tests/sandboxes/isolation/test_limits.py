@@ -57,7 +57,7 @@ time.sleep(0.3)
 """
     run_program(workspace, code)
 
-    wait_until(lambda: not processes_with(marker), 5, lambda: f"alive: {processes_with(marker)}")
+    wait_until(lambda: not processes_with(marker), 60, lambda: f"alive: {processes_with(marker)}")
 
 
 def test_a_memory_bomb_of_many_processes_is_ended(workspace: Workspace) -> None:
@@ -219,7 +219,7 @@ def test_a_sandbox_whose_topics_outgrow_their_room_is_stopped(strict: tuple[Loca
         producer.produce("big", uuid.uuid4().bytes * 32 * 1000)
         producer.flush(5)
 
-    seen = host.until_phase(sandbox_id, Phase.STOPPED, within_s=30)
+    seen = host.until_phase(sandbox_id, Phase.STOPPED)
 
     assert seen.cause == "disk_full"
     assert seen.detail.endswith(".")
@@ -253,11 +253,11 @@ time.sleep(600)
     workspace.write_file("family.py", code)
     run = workspace.start_program(path="family.py")
     wait_until(
-        lambda: "forked" in [one.path for one in workspace.list_files()], 10, lambda: "it did not start"
+        lambda: "forked" in [one.path for one in workspace.list_files()], 60, lambda: "it did not start"
     )
 
     workspace.kill_program(run.program_id)
 
-    ended = until_ended(workspace, run.program_id, within_s=5)
+    ended = until_ended(workspace, run.program_id)
     assert how(ended) == (None, 9, "killed")
     assert not processes_with("family.py")
