@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol, cast
 
 from tests.bench import results, rounds
-from tests.bench.figures import Figure, failed, table
+from tests.bench.figures import Figure, failed, table, verdict
 from tests.bench.proofs import Proof
 from tests.bench.rounds import tell
 from tests.bench.stage import Stage
@@ -33,6 +33,7 @@ BENCHES = (
     "fanout",
     "storm",
     "stalled",
+    "frozen",  # they sleep since "idle"
 )
 
 
@@ -86,6 +87,7 @@ def _measure(stages: Stages, names: Sequence[str]) -> int:
     was = results.before()
     for name in names:
         tell(name)
+        since = time.monotonic()
         try:
             for figure in _bench(name).measure(stages.get()):
                 _say(figure, figures)
@@ -94,9 +96,10 @@ def _measure(stages: Stages, names: Sequence[str]) -> int:
             _say(failed(name, error), figures)
             broken += 1
             stages.drop()
+        tell(f"{name} took {time.monotonic() - since:.0f} s")
     took_s = time.monotonic() - began
     kept = results.write(figures, quick=rounds.is_quick(), took_s=took_s)
-    print(f"\n{table(figures, was)}")
+    print(f"\n{table(figures, was)}\n\n{verdict(figures)}", flush=True)
     tell(f"took {took_s:.0f} s; kept in {kept.relative_to(results.ROOT)}")
     return int(broken > 0)
 

