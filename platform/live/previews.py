@@ -34,8 +34,8 @@ def preview(partition: int, record: WireRecord) -> bytes:
         "kb": key_is_binary,
         "vb": value_is_binary,
         "h": headers,
-        "size": len(record.value or b""),
-        "cut": key_cut or value_cut or headers_cut,
+        "size": record.cut_from or len(record.value or b""),
+        "cut": key_cut or value_cut or headers_cut or bool(record.cut_from),
     }
     return orjson.dumps(fields)
 

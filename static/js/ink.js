@@ -41,7 +41,8 @@ export const plural = (n, noun, spell = num) => `${spell(n)} ${noun}${Math.round
 
 /** @param {number} ms @returns {string} hh:mm:ss on the reader's clock */
 export function clock(ms) {
-  return new Date(ms).toLocaleTimeString("en-GB", { hour12: false });
+  const time = new Date(ms);
+  return Number.isNaN(time.getTime()) ? "no such time" : time.toLocaleTimeString("en-GB", { hour12: false });
 }
 
 /** @param {number} bytes */

@@ -16,7 +16,10 @@ Frame = dict[str, Any]
 
 
 class Browser:
-    """Feed it frames with `take`; it keeps state, offsets, counts, and what it would send."""
+    """Feed it frames with `take`; it keeps state, offsets, counts, and what it would send.
+
+    largest: bytes of the largest frame that was no snapshot, of those that it did `hear`.
+    """
 
     def __init__(self) -> None:
         self.epoch = ""
@@ -33,7 +36,16 @@ class Browser:
         self.lost: list[list[int]] = []
         self.sent: list[dict[str, Any]] = []
         self.snaps = 0
+        self.largest = 0
         self.applied: list[tuple[str, int]] = []
+
+    def hear(self, text: str) -> Frame:
+        """One frame as it came."""
+        frame: Frame = json.loads(text)
+        if frame["lane"] != "snap":
+            self.largest = max(self.largest, len(text.encode()))
+        self.take(frame)
+        return frame
 
     def take(self, frame: Frame) -> None:
         lane = frame["lane"]
@@ -115,18 +127,14 @@ async def read(viewer: Viewer, browser: Browser) -> int:
     """Hand a viewer's texts to a browser until the viewer is closed; the close code."""
     while (text := await viewer.outgoing.next()) is not None:
         for line in text.split("\n"):
-            browser.take(json.loads(line))
+            browser.hear(line)
         viewer.acknowledge(browser.seq)
     return viewer.close_code
 
 
 def drain(viewer: Viewer, browser: Browser, *, acknowledging: bool = True) -> list[Frame]:
     """What is queued for a viewer at this moment, handed to a browser."""
-    found = []
-    for text in viewer.outgoing.take_all():
-        frame = json.loads(text)
-        found.append(frame)
-        browser.take(frame)
+    found = [browser.hear(text) for text in viewer.outgoing.take_all()]
     if acknowledging:
         viewer.acknowledge(browser.seq)
     return found

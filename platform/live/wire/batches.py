@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from live.wire.codecs import inflate
+from live.wire.codecs import CAP, inflate
 from live.wire.errors import CorruptAnswer
 from live.wire.primitives import Reader
 
@@ -65,6 +65,8 @@ class Batch:
 class WireRecord:
     """One record as stored, with its first 64 headers. ts: ms since the epoch, as the client or the broker
     stamped it.
+
+    cut_from: bytes that the value has, where only its beginning could be decompressed; else 0.
     """
 
     offset: int
@@ -72,6 +74,7 @@ class WireRecord:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
+    cut_from: int = 0
 
 
 def scan(data: bytes) -> Iterator[Batch]:
@@ -134,14 +137,16 @@ def commits(batch: Batch) -> bool:
 
 
 def _walk(batch: Batch) -> Iterator[tuple[int, int, Reader]]:
-    """Offset, time stamp and a reader placed at the key, for each record; ends quietly where the cap cut."""
+    """Offset, time stamp and a reader placed at the key, for each record; the one that the cap cut is the
+    last.
+    """
     outer = Reader(inflated(batch).body)
     for _ in range(batch.count):
         try:
             size = outer.varint()
         except CorruptAnswer:
             return
-        if not 0 < size <= outer.left():
+        if size <= 0 or (size > outer.left() and len(outer.data) != CAP):
             return
         inner = Reader(outer.data, outer.pos + 1)  # past the attributes, which are not used
         outer.pos += size
@@ -151,7 +156,10 @@ def _walk(batch: Batch) -> Iterator[tuple[int, int, Reader]]:
 
 
 def _record(offset: int, ts: int, reader: Reader) -> WireRecord:
-    key, value = _field(reader), _field(reader)
+    key, size = _field(reader), reader.varint()
+    if size > reader.left() and len(reader.data) == CAP:
+        return WireRecord(offset, ts, key, reader.raw(reader.left()), (), cut_from=size)
+    value = None if size < 0 else reader.raw(size)
     count = reader.varint()
     if not 0 <= count <= reader.left():
         raise CorruptAnswer(f"{count} headers in {reader.left()} bytes")
