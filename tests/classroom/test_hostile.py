@@ -40,6 +40,6 @@ def test_an_address_that_makes_no_sense_does_no_harm(lesson: Lesson, asked: str)
 
 
 def test_a_hint_shows_its_code_and_nothing_else_of_it_is_html() -> None:
-    from classroom.templatetags.spans import code_spans
+    from lessons.templatetags.spans import code_spans
 
     assert code_spans("Call `flush()` <b>now</b>.") == "Call <code>flush()</code> &lt;b&gt;now&lt;/b&gt;."
