@@ -34,6 +34,8 @@ export function createBoard(root, { look, history, ink, letter, whole = false })
     group: groupLens($("#lens-group"), { history, look }), lag: lagLens($("#lens-lag"), { history }),
     record: recordsLens($("#lens-record"), { look, ink }), events: eventsLens($("#lens-events")),
   };
+  const factParts = [h("span"), h("span"), h("span")];
+  $("#topic-fact").replaceChildren(...factParts);
   let model = null;
   let offset = 0;
   let trusted = true;
@@ -110,10 +112,10 @@ export function createBoard(root, { look, history, ink, letter, whole = false })
     fillSelect($("#topic"), topicNames(shown), topic);
     const held = shown.topics[topic];
     const rate = history.rate(topic, now());
-    say($("#topic-fact"), held ? [
-      plural(held.partitions.length, "partition"), plural(heldIn(held), "record"),
-      rate >= 0.5 ? `${num(rate)}/s` : "",
-    ].filter(Boolean).join(", ") : "");
+    const facts = held ? [
+      plural(heldIn(held), "record"), plural(held.partitions.length, "partition"), rate >= 0.5 ? `${num(rate)}/s` : "",
+    ].filter(Boolean) : [];
+    factParts.forEach((part, i) => say(part, facts[i] ? `${i ? ", " : ""}${facts[i]}` : ""));
     fillGroups($("#groups"), scene, look);
   }
 
