@@ -55,13 +55,14 @@ export class Look {
 
   /**
    * The topic on the board: what was pointed at or chosen while it exists, else what came last, else the lab's,
-   * else the lesson's, else the first.
+   * else the lesson's, else the one that is there already, else one that somebody reads, else the first.
    */
   topic(model) {
     const { own } = topicNames(model);
     const exists = (name) => name && model.topics[name];
     const wished = [this.topicShown, this.topicChosen, this.topicBorn, ...this.labTopics, ...this.wanted];
-    return wished.find(exists) ?? own[0] ?? null;
+    const read = (name) => groupsOf(model, name).length > 0;
+    return [...wished, this.current].find(exists) ?? own.find(read) ?? own[0] ?? null;
   }
 
   /** The group whose work is coloured; members count more than old commits. */

@@ -14,6 +14,7 @@ const FOOT = 6;
 const SLIDE = 0.16;
 const JUMP = 30;
 const DIM = 0.62;
+const DIGIT = 6;
 
 /**
  * @typedef {{
@@ -172,7 +173,8 @@ function cells(c, scene, row, x, { head, middle, left, right, rowTall }) {
   }
   if (rowTall <= 37) return;
   for (let o = Math.max(20, Math.ceil(first / 20) * 20); o < last; o += 20) {
-    text(c, num(o), x(o) + 1, middle + TALL / 2 + 11, { size: 9.5 });
+    // A number that the lane's end would cut says something else than it means.
+    if (x(o) + num(o).length * DIGIT <= right) text(c, num(o), x(o) + 1, middle + TALL / 2 + 11, { size: 9.5 });
   }
 }
 
