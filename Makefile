@@ -4,8 +4,11 @@ PYTHON ?= python3
 PY := .venv/bin/python
 FAST := not kafka and not postgres and not browser and not slow
 
+# Containers often set it. Then each process of a site, and each worker of the tests, compiles everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
-.PHONY: help up setup dev test fast check types format lock course-check course-mutate bench faults clean
+.PHONY: help up setup dev test fast check types format lock course-check course-mutate bench faults backup restore clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -83,13 +83,19 @@ class Ada:
     def press_start(self) -> str:
         """Until it is ready and runs; the sandbox's id."""
         self.ask("/sandbox/start/", pressed="yes")
-        assert until(lambda: self.state() == "ready", within_s=120), self.state()
-        sandbox = str(rows(self.site, MINE.format("sandboxes_sandbox.id"))[0][0])
-        # After a restart the row says ready, as it did before, until the first sweep has looked.
+        assert until(self.is_up, within_s=120), self.state()
+        return str(rows(self.site, MINE.format("sandboxes_sandbox.id"))[0][0])
+
+    def is_up(self) -> bool:
+        """Also by what runs: after a restart the row says ready, as before, until the first sweep."""
+        found = rows(self.site, MINE.format("sandboxes_sandbox.id"))
+        if self.state() == "suspended":  # the first sweep may find that it was unused for long
+            self.ask("/sandbox/start/", pressed="yes")
         backend = LocalBackend(self.site.run_dir())
-        runs = lambda: backend.observe(uuid.UUID(sandbox).hex).phase is Phase.RUNNING  # noqa: E731
-        assert until(runs, within_s=120), backend.observe(uuid.UUID(sandbox).hex)
-        return sandbox
+        return (
+            self.state() == "ready"
+            and backend.observe(uuid.UUID(str(found[0][0])).hex).phase is Phase.RUNNING
+        )
 
     def state(self) -> str:
         found = rows(self.site, MINE.format("state"))

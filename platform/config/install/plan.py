@@ -39,6 +39,8 @@ def _alone() -> Iterator[None]:
 
 def set_up(progress: Progress) -> str:
     """Bring this installation up to date; returns what there is to say about the first people."""
+    site.make_folders()
+    site.check_age()
     fetch(progress)
     for step in SITE:
         run_step(step, progress)

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
 
 from config import paths
 from config.install.faults import SetupFault
@@ -33,6 +34,19 @@ def make_folders() -> None:
 def database_is_current() -> bool:
     executor = MigrationExecutor(connection)
     return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+
+
+def check_age() -> None:
+    """Raises SetupFault when the database was used by a newer version: its form is not known here."""
+    loader = MigrationLoader(connection)
+    newer = sorted(set(loader.applied_migrations) - set(loader.disk_migrations))
+    if newer:
+        raise SetupFault(
+            "This data was last used by a newer version of Millrace: "
+            f"this one does not know {'.'.join(newer[-1])}.",
+            "Update the project to that version or a later one, or put a backup of this version back: "
+            "make restore FROM=path.",
+        )
 
 
 def migrate() -> str:
