@@ -5,6 +5,7 @@ address names a user or an attempt.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from django.contrib.auth.decorators import login_required
@@ -24,6 +25,9 @@ from lessons.quizzes import Item
 from lessons.rendering.asks import fill_ask
 from lessons.search import LONGEST
 from lessons.selectors import ServedCourse, ServedLab
+from sandboxes import limits
+from sandboxes.access import address_of
+from sandboxes.errors import TooOften
 from sandboxes.selectors import live_sandbox
 
 
@@ -97,7 +101,8 @@ def lab(request: HttpRequest, slug: str, lab: str) -> HttpResponse:
 def start(request: HttpRequest, slug: str, lab: str) -> HttpResponse:
     """Begin the lab, or go on with it."""
     served = _lab(slug, lab)
-    return _panel(request, slug, lab, lambda: services.start_attempt(_user(request), served.version))
+    begin = partial(services.start_attempt, _user(request), served.version)
+    return _panel(request, slug, lab, begin, limit=limits.LAB)
 
 
 @login_required
@@ -105,9 +110,8 @@ def start(request: HttpRequest, slug: str, lab: str) -> HttpResponse:
 def reset(request: HttpRequest, slug: str, lab: str) -> HttpResponse:
     """Begin the lab anew; with files=1 the starter files come back too."""
     served, files = _lab(slug, lab), request.POST.get("files") == "1"
-    return _panel(
-        request, slug, lab, lambda: services.reset_lab(_user(request), served.version, restore_files=files)
-    )
+    anew = partial(services.reset_lab, _user(request), served.version, restore_files=files)
+    return _panel(request, slug, lab, anew, limit=limits.LAB)
 
 
 @login_required
@@ -116,7 +120,8 @@ def check(request: HttpRequest, slug: str, lab: str, task: str) -> HttpResponse:
     """Judge now."""
     served = _lab(slug, lab)
     _require_task(request, served, task)
-    return _panel(request, slug, lab, lambda: services.check_now(_user(request), served.lab.id, task))
+    judge = partial(services.check_now, _user(request), served.lab.id, task)
+    return _panel(request, slug, lab, judge, limit=limits.GRADE)
 
 
 @login_required
@@ -125,7 +130,8 @@ def hint(request: HttpRequest, slug: str, lab: str, task: str) -> HttpResponse:
     """Open the next hint of a task."""
     served = _lab(slug, lab)
     _require_task(request, served, task)
-    return _panel(request, slug, lab, lambda: services.open_hint(_user(request), served.lab.id, task))
+    open_it = partial(services.open_hint, _user(request), served.lab.id, task)
+    return _panel(request, slug, lab, open_it, limit=limits.GRADE)
 
 
 @login_required
@@ -138,7 +144,10 @@ def quiz(request: HttpRequest, slug: str, item: str) -> HttpResponse:
     places = _places(request, typed)
     given = _in_order(places) if typed.kind == "order" else request.POST.get("answer", "")[:300]
     try:
+        _spend(request, limits.ANSWER)
         answer = services.answer_quiz(_user(request), page.lesson_id, typed, given)
+    except TooOften as error:
+        return _later(HttpResponse(refused(ask, given, places, error.sentence)), error)
     except LessonError as error:
         return HttpResponse(refused(ask, given, places, error.sentence))
     return HttpResponse(answered(ask, answer))
@@ -151,7 +160,10 @@ def predict(request: HttpRequest, slug: str, item: str) -> HttpResponse:
     page = _page(_course(), slug)
     ask = _ask(page, "predict", item)
     try:
+        _spend(request, limits.ANSWER)
         answer = services.predict(_user(request), page.lesson_id, ask, request.POST.get("answer", ""))
+    except TooOften as error:
+        return _later(HttpResponse(fill_ask("predict", ask)), error)
     except LessonError:
         return HttpResponse(fill_ask("predict", ask))
     return HttpResponse(answered(ask, answer))
@@ -161,20 +173,42 @@ def predict(request: HttpRequest, slug: str, item: str) -> HttpResponse:
 
 
 def _panel(
-    request: HttpRequest, slug: str, lab: str, action: Callable[[], object] | None = None, *, have: str = ""
+    request: HttpRequest,
+    slug: str,
+    lab: str,
+    action: Callable[[], object] | None = None,
+    *,
+    limit: limits.Limit | None = None,
+    have: str = "",
 ) -> HttpResponse:
     """Do the action, then the lab's panel; a refusal becomes a sentence on it."""
-    served, user, error = _lab(slug, lab), _user(request), ""
+    served, user, error, often = _lab(slug, lab), _user(request), "", None
     try:
+        if limit is not None:
+            _spend(request, limit)
         if action is not None:
             action()
+    except TooOften as refusal:
+        error, often = refusal.sentence, refusal
     except LessonError as refusal:
         error = refusal.sentence
     rows = selectors.progress_of(user, served.version.lesson_id).get(served.lab.id, [])
     panel = selectors.lab_panel(served, rows, live_sandbox(user), error=error)
     if have == panel.stamp:
         return HttpResponse(status=204)
-    return render(request, "lessons/lab.html", {"panel": panel})
+    answer = render(request, "lessons/lab.html", {"panel": panel})
+    return _later(answer, often) if often else answer
+
+
+def _spend(request: HttpRequest, limit: limits.Limit) -> None:
+    limits.spend(limit, _user(request).pk, address=address_of(request))
+
+
+def _later(response: HttpResponse, often: TooOften) -> HttpResponse:
+    """The same answer as a refusal that says when to come back."""
+    response.status_code = 429
+    response["Retry-After"] = str(often.retry_after_s)
+    return response
 
 
 def _places(request: HttpRequest, item: Item) -> dict[str, int]:

@@ -24,6 +24,11 @@ def student_of(request: HttpRequest) -> User:
     return cast("User", request.user)
 
 
+def address_of(request: HttpRequest) -> str:
+    """Where it was asked from, as the web server knows it."""
+    return str(request.META.get("REMOTE_ADDR", ""))
+
+
 def sandbox_of(request: HttpRequest) -> Sandbox:
     """The user's own live sandbox; NotReady when they have none."""
     sandbox = selectors.live_sandbox(student_of(request))
@@ -56,7 +61,7 @@ def limited(limit: Limit) -> Callable[[View[P]], View[P]]:
         @functools.wraps(view)
         def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             try:
-                spend(limit, student_of(request).pk)
+                spend(limit, student_of(request).pk, address=address_of(request))
             except TooOften as error:
                 return refusal(error.sentence, status=429, headers={"Retry-After": str(error.retry_after_s)})
             return view(request, *args, **kwargs)

@@ -1,4 +1,7 @@
-"""How often a user may ask for something costly, counted in the cache; without a cache nothing is limited."""
+"""How often a user, and all users behind one address, may ask for something costly.
+
+Counted in the cache; without a cache nothing is limited.
+"""
 
 import logging
 import time
@@ -13,7 +16,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """So many times per window, per user. what: for the sentence, "press Start"."""
+    """So many times per window, per user; a whole class behind one address shares CLASS times as many.
+
+    what: for the sentence, "press Start".
+    """
 
     name: str
     what: str
@@ -21,23 +27,40 @@ class Limit:
     window_s: int
 
 
+CLASS = 30
+
 START = Limit(name="start", what="start or stop your sandbox", times=20, window_s=60)
 RUN = Limit(name="run", what="run a program", times=60, window_s=60)
 SAVE = Limit(name="save", what="save a file", times=240, window_s=60)
 FAULT = Limit(name="fault", what="break something", times=30, window_s=60)
+LAB = Limit(name="lab", what="begin a lab", times=20, window_s=60)
+GRADE = Limit(name="grade", what="have your work judged", times=60, window_s=60)
+ANSWER = Limit(name="answer", what="answer a question", times=120, window_s=60)
 
 
-def spend(limit: Limit, user_id: int) -> None:
-    """Count one use; TooOften when the window's share is used up."""
+def spend(limit: Limit, user_id: int, *, address: str = "") -> None:
+    """Count one use; TooOften when the window's share is used up, the user's or their address's."""
+    mine = used_up(limit, str(user_id), limit.times)
+    if mine:
+        raise TooOften(
+            f"You may {limit.what} {limit.times} times in {limit.window_s} s. Try again in {mine} s.",
+            retry_after_s=mine,
+        )
+    ours = used_up(limit, f"at:{address}", limit.times * CLASS) if address else 0
+    if ours:
+        raise TooOften(
+            f"Too many people at your address asked for this at once. Try again in {ours} s.",
+            retry_after_s=ours,
+        )
+
+
+def used_up(limit: Limit, who: str, times: int) -> int:
+    """Count one use of `who`; how many seconds to wait when it was one too many, else 0."""
     now = time.time()
     window = int(now // limit.window_s)
-    if _count(f"limit:{limit.name}:{user_id}:{window}", limit.window_s) <= limit.times:
-        return
-    retry_after_s = max(1, int((window + 1) * limit.window_s - now) + 1)
-    raise TooOften(
-        f"You may {limit.what} {limit.times} times in {limit.window_s} s. Try again in {retry_after_s} s.",
-        retry_after_s=retry_after_s,
-    )
+    if _count(f"limit:{limit.name}:{who}:{window}", limit.window_s) <= times:
+        return 0
+    return max(1, int((window + 1) * limit.window_s - now) + 1)
 
 
 def _count(key: str, window_s: int) -> int:

@@ -12,7 +12,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from sandboxes import limits, panels, provisioning, selectors, services
-from sandboxes.access import answering, limited, refusal, sandbox_of, signed_in, student_of
+from sandboxes.access import address_of, answering, limited, refusal, sandbox_of, signed_in, student_of
 from sandboxes.announce import announce
 from sandboxes.backends.base import (
     FAULT_KINDS,
@@ -132,6 +132,22 @@ def fault(request: HttpRequest, kind: str) -> HttpResponse:
     )
 
 
+@require_POST
+@signed_in
+def undo(request: HttpRequest, kind: str) -> HttpResponse:
+    """Take one's own faults of a kind out again: nothing for a script, the panel for whoever pressed there."""
+    if "application/json" in request.headers.get("Accept", ""):
+        return _undo(request, kind)
+    return _do(request, lambda: services.undo_own_faults(sandbox_of(request), kind))
+
+
+@limited(limits.FAULT)
+@answering
+def _undo(request: HttpRequest, kind: str) -> HttpResponse:
+    services.undo_own_faults(sandbox_of(request), kind)
+    return HttpResponse(status=204)
+
+
 @require_GET
 @signed_in
 @answering
@@ -209,7 +225,7 @@ def _do(request: HttpRequest, act: Callable[[], object]) -> HttpResponse:
     """
     sentence, status, wait_s, done = "", 200, 0, None
     try:
-        limits.spend(limits.START, student_of(request).pk)
+        limits.spend(limits.START, student_of(request).pk, address=address_of(request))
         done = act()
     except TooOften as error:
         sentence, status, wait_s = error.sentence, 429, error.retry_after_s

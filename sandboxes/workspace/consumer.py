@@ -138,7 +138,8 @@ class WorkspaceConsumer(AsyncWebsocketConsumer):
 
     def _run(self, path: str, args: tuple[str, ...], label: str) -> None:
         sandbox = self._sandbox()
-        limits.spend(limits.RUN, sandbox.owner_id or 0)
+        address = (self.scope.get("client") or ("",))[0]
+        limits.spend(limits.RUN, sandbox.owner_id or 0, address=str(address))
         provisioning.workspace(sandbox).start_program(path=path, args=args, label=label)
         services.touch(sandbox, "program")
 
