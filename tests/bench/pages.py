@@ -60,10 +60,12 @@ def _inside(
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench.inside", *order],
         cwd=ROOT,
-        check=True,
-        stdout=subprocess.PIPE,
+        check=False,
+        capture_output=True,  # every request writes its line to the log, as it does in the site
+        text=True,
         env=_environment(stage.site.data, 0),
     )
+    assert done.returncode == 0, done.stderr[-2000:]
     found: dict[str, float] = json.loads(done.stdout)
     return found
 

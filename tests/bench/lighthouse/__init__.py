@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.bench.figures import Figure, middle
+from tests.bench.figures import Figure, failed, middle
 from tests.bench.latency import LESSON
-from tests.bench.lighthouse.browser import Audit, Seen, auditing
+from tests.bench.lighthouse.browser import Audit, NoAuditError, Seen, auditing
 from tests.bench.lighthouse.package import NotInstalledError
 from tests.bench.parcels import late
 from tests.bench.proofs import Proof
@@ -48,10 +48,15 @@ def _password(stage: Stage, who: str) -> str:
 
 
 def _figures(what: str, address: str, audit: Audit) -> Iterator[Figure]:
-    if not audit.is_there(address):
+    page = audit.leads_to(address)
+    if not page:
         tell(f"{address} is not there; not audited")
         return
-    seen = _looks(audit, address)
+    try:
+        seen = _looks(audit, page, is_lesson=address == LESSON)
+    except NoAuditError as error:
+        yield failed(f"{what}, Lighthouse", error)
+        return
     scores = {name: middle(one.scores[name] for one in seen) for name in seen[0].scores}
     worst = min(min(one.scores.values()) for one in seen)
     yield Figure(
@@ -64,12 +69,21 @@ def _figures(what: str, address: str, audit: Audit) -> Iterator[Figure]:
     )
 
 
-def _looks(audit: Audit, address: str) -> list[Seen]:
-    seen = [audit.look(address)]
-    if not is_quick() and (address == LESSON or min(seen[0].scores.values()) < GOOD):
-        more = ROUNDS_OF_LESSON - 1 if address == LESSON else MORE
-        seen += [audit.look(address) for _ in range(more)]
+def _looks(audit: Audit, address: str, *, is_lesson: bool) -> list[Seen]:
+    seen = [_look(audit, address)]
+    if not is_quick() and (is_lesson or min(seen[0].scores.values()) < GOOD):
+        more = ROUNDS_OF_LESSON - 1 if is_lesson else MORE
+        seen += [_look(audit, address) for _ in range(more)]
     return seen
+
+
+def _look(audit: Audit, address: str) -> Seen:
+    """Lighthouse gives up now and then when its browser was slow to answer; it is asked once more."""
+    try:
+        return audit.look(address)
+    except NoAuditError as error:
+        tell(f"Lighthouse is asked again: {error}")
+        return audit.look(address)
 
 
 def _times(seen: list[Seen]) -> str:

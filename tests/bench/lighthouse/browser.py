@@ -31,13 +31,19 @@ class Seen:
     cls: float
 
 
+class NoAuditError(Exception):
+    """Lighthouse gave up; says why."""
+
+
 class Audit:
     def __init__(self, context: BrowserContext, origin: str, port: int, folder: Path) -> None:
         self._context, self._origin, self._port, self._folder = context, origin, port, folder
         self._command, self._environment = command()
 
-    def is_there(self, address: str) -> bool:
-        return self._context.request.get(self._origin + address).status == 200
+    def leads_to(self, address: str) -> str:
+        """The page behind an address of the site, after its redirects; "" when it is not there."""
+        answer = self._context.request.get(self._origin + address)
+        return answer.url if answer.status == 200 else ""
 
     def look(self, address: str) -> Seen:
         """Load the page with an empty cache and audit it; a path of the site, or a whole address."""
@@ -45,14 +51,18 @@ class Audit:
         report = self._folder / "report.json"
         url = address if address.startswith("http") else self._origin + address
         argv = [*self._command, url, f"--port={self._port}", f"--output-path={report}", *_OPTIONS]
-        subprocess.run(
+        done = subprocess.run(
             argv,
-            check=True,
+            check=False,
             env=self._environment,
             cwd=self._folder,
-            capture_output=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
             timeout=_PATIENCE_S,
         )
+        if done.returncode:
+            raise NoAuditError(f"{address}: {done.stderr.strip()[-300:]}")
         told: dict[str, Any] = json.loads(report.read_text())
         assert told["finalDisplayedUrl"] == url, f"asked for {url}, saw {told['finalDisplayedUrl']}"
         numbers = {name: audit.get("numericValue", 0.0) for name, audit in told["audits"].items()}
