@@ -16,6 +16,9 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.deprecation import MiddlewareMixin
 
+# Where browsers tell of what the policy kept out: config.reports.
+REPORTS = "/csp-report/"
+
 View = TypeVar("View", bound=Callable[..., Any])
 
 POLICY: dict[str, Any] = {
@@ -31,8 +34,12 @@ POLICY: dict[str, Any] = {
         "base-uri": [NONE],
         "require-trusted-types-for": ["'script'"],
         "trusted-types": ["default"],
+        "report-uri": [REPORTS],
+        "report-to": ["policy"],
     }
 }
+# What report-to means; Firefox knows only report-uri (CSP level 2).
+ENDPOINTS = f'policy="{REPORTS}"'
 
 
 _FOR_EDITOR = {"style-src": UNSAFE_INLINE}
@@ -55,4 +62,5 @@ class PolicyMiddleware(MiddlewareMixin):
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         with_editor = getattr(response, "_csp_update", None) is not None
         response.headers.setdefault(HEADER, _in_words(with_editor=with_editor))
+        response.headers.setdefault("Reporting-Endpoints", ENDPOINTS)
         return response

@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 from config.health import health, ready
+from config.reports import reports
 from config.scrape import metrics
 
 urlpatterns = [
@@ -14,6 +15,7 @@ urlpatterns = [
     path("healthz/", health, name="health"),
     path("readyz/", ready, name="ready"),
     path("metrics", metrics, name="metrics"),
+    path("csp-report/", reports, name="csp-report"),
     path("", include("lessons.urls")),
 ]
 

@@ -27,6 +27,7 @@ class Row:
     expect: person -> HTTP status.
     why:    what the difference between people is, where there is one.
     acts:   who but Ada may change what is hers by it.
+    open:   it changes nothing of anybody's, so it is taken without the page's token.
     """
 
     route: str
@@ -37,6 +38,7 @@ class Row:
     headers: Mapping[str, str] = field(default_factory=dict)
     why: str = ""
     acts: frozenset[str] = frozenset()
+    open: bool = False
 
     @property
     def name(self) -> str:
@@ -153,6 +155,13 @@ SANDBOX_PAGES = (
         body="{}",
         headers=_JSON,
         expect=ada_gets(201, others=409, nobody=401),
+    ),
+    Row(
+        route="sandbox/faults/<slug:kind>/undo/",
+        method="POST",
+        path="/sandbox/faults/latency/undo/",
+        headers={"Accept": "application/json"},
+        expect=ada_gets(204, others=409, nobody=401),
     ),
     Row(route="sandbox/files/", path="/sandbox/files/", expect=ada_gets(200, others=409, nobody=401)),
     Row(
@@ -327,6 +336,16 @@ OPERATION = (
         path="/metrics",
         expect=all_get(200),
         why="Asked from this machine, without a token set: tests/config/test_scrape.py has the others.",
+    ),
+    Row(
+        route="csp-report/",
+        method="POST",
+        path="/csp-report/",
+        body="{}",
+        headers={"Content-Type": "application/csp-report"},
+        expect=all_get(204),
+        open=True,
+        why="A browser sends it by itself, without a token; it becomes a bounded line in the log, no more.",
     ),
 )
 

@@ -1,4 +1,4 @@
-"""What costs something may be asked only so often, by one person and one address; a refusal says when again."""
+"""What costs something may be asked only so often, by one person and one address; a refusal says when."""
 
 import contextlib
 from typing import Any
@@ -42,10 +42,8 @@ def twice(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def press(scene: Scene, person: str, path: str, form: dict[str, str], address: str) -> HttpResponse:
-    client = scene.client(person)
-    answer: Any = client.post(path, form, headers={"HX-Request": "true"}, REMOTE_ADDR=address)
-    return answer
+def press(scene: Scene, person: str, path: str, form: dict[str, str], address: str) -> Any:
+    return scene.client(person).post(path, form, headers={"HX-Request": "true"}, REMOTE_ADDR=address)
 
 
 def says_when(answer: HttpResponse) -> bool:

@@ -68,15 +68,17 @@ def test_nobody_else_changes_adas_sandbox_or_account_but_who_may(scene: Scene, r
     assert (adas(scene) != before) is (person in row.acts)
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.method != "GET"], ids=lambda row: row.name)
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if row.method != "GET" and not row.open], ids=lambda row: row.name
+)
 def test_no_change_is_made_without_the_pages_token(scene: Scene, row: Row) -> None:
-    client = scene.client("ada")
+    client, before = scene.client("ada"), adas(scene)
     client.handler.enforce_csrf_checks = True
 
     answer = client.generic(row.method, scene.fill(row.path), **request_of(row))
 
     assert answer.status_code == 403
-    assert adas(scene) == adas(scene)
+    assert adas(scene) == before
 
 
 @pytest.mark.parametrize(
