@@ -5,7 +5,7 @@ of times and at once: a fault is taken out once, and a fault that could not be t
 """
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -25,6 +25,15 @@ BROKER_KINDS = frozenset({"broker_stop", "broker_kill"})
 def active(sandbox: Sandbox) -> QuerySet[FaultRecord]:
     """Faults that are, or may still be, in a sandbox."""
     return FaultRecord.objects.filter(sandbox=sandbox, undone_at=None)
+
+
+def is_owners(record: FaultRecord) -> bool:
+    """True when the sandbox's owner put it in; what a check put in ends with its task."""
+    told = SandboxEvent.objects.filter(
+        sandbox=record.sandbox, kind=SandboxEvent.FAULT, new=record.kind
+    ).order_by("-pk")
+    last = told.first()
+    return last is not None and last.actor == "student"
 
 
 def broker_is_down_on_purpose(sandbox: Sandbox) -> bool:
@@ -48,13 +57,13 @@ def book(sandbox: Sandbox, fault: Fault, *, seconds: float, actor: str) -> Fault
         same.deadline, same.ms = deadline, fault.ms
         same.save(update_fields=["deadline", "ms"])
         return same
-    _tell(sandbox, actor=actor, old="", new=fault.kind)
+    _tell(sandbox, actor=actor, old="", new=fault.kind, until=deadline)
     return FaultRecord.objects.create(
         sandbox=sandbox, kind=fault.kind, node=fault.node, ms=fault.ms, deadline=deadline
     )
 
 
-def undo(record: FaultRecord) -> bool:
+def undo(record: FaultRecord, *, actor: str = "worker") -> bool:
     """Take a fault out and close its record; False when the backend could not, and it is tried again.
 
     The backend is asked before the record is closed: a crash between the two asks again, which is harmless.
@@ -66,15 +75,15 @@ def undo(record: FaultRecord) -> bool:
     except BackendError as error:
         logger.warning("fault.undo_failed", extra={"fault": record.pk, "why": str(error)})
         return False
-    close(record.sandbox, FaultRecord.objects.filter(pk=record.pk))
+    close(record.sandbox, FaultRecord.objects.filter(pk=record.pk), actor=actor)
     return True
 
 
-def close(sandbox: Sandbox, records: QuerySet[FaultRecord]) -> None:
+def close(sandbox: Sandbox, records: QuerySet[FaultRecord], *, actor: str = "worker") -> None:
     """Mark records as undone, once each, and tell the page."""
     for record in records.filter(undone_at=None):
         if FaultRecord.objects.filter(pk=record.pk, undone_at=None).update(undone_at=timezone.now()):
-            _tell(sandbox, actor="worker", old=record.kind, new="")
+            _tell(sandbox, actor=actor, old=record.kind, new="")
 
 
 def fault_of(record: FaultRecord) -> Fault:
@@ -83,8 +92,12 @@ def fault_of(record: FaultRecord) -> Fault:
     return Fault(kind=kind, node=record.node, ms=record.ms)
 
 
-def _tell(sandbox: Sandbox, *, actor: str, old: str, new: str) -> None:
+def _tell(sandbox: Sandbox, *, actor: str, old: str, new: str, until: datetime | None = None) -> None:
+    """Note it and announce it, with the seconds that are left: a browser's clock may be another."""
     SandboxEvent.objects.create(
         sandbox=sandbox, kind=SandboxEvent.FAULT, old=old, new=new, generation=sandbox.generation, actor=actor
     )
-    transaction.on_commit(lambda: announce(sandbox.id, "fault", kind=new or old, active=bool(new)))
+    said = {"kind": new or old, "active": bool(new), "own": actor == "student"}
+    if until is not None:
+        said["left_s"] = round((until - timezone.now()).total_seconds(), 1)
+    transaction.on_commit(lambda: announce(sandbox.id, "fault", **said))

@@ -4,7 +4,7 @@ import math
 from datetime import datetime
 from typing import Any
 
-from sandboxes import estimates, expiry, placement, pool, provisioning, retries, selectors
+from sandboxes import estimates, expiry, faults, placement, pool, provisioning, retries, selectors
 from sandboxes.backends.base import BackendError, Tier
 from sandboxes.lifecycle import ALIVE, PASSING, State
 from sandboxes.models import Sandbox
@@ -20,6 +20,13 @@ _CHIPS = {
     State.SUSPENDED: ("none", "asleep"),
     State.RESUMING: ("wait", "waking"),
     State.FAILED: ("bad", "failed"),
+}
+_FAULTS = {
+    "broker_stop": "The broker is stopped",
+    "broker_kill": "The broker was killed",
+    "latency": "The network is slow",
+    "cut": "The network is cut",
+    "drop_responses": "Answers are lost",
 }
 WARN_MINUTES = int(expiry.WARN.total_seconds() // 60)
 _DRAWN = 12
@@ -65,13 +72,27 @@ def _more(sandbox: Sandbox, view: str, now: datetime) -> dict[str, Any]:
     if view in {"queue", "starting"}:
         return _progress(sandbox, view, now)
     if view == "ready":
-        return {"faults": selectors.active_faults(sandbox), "capped": _is_capped(sandbox)}
+        return {"faults": _faults(sandbox, now), "capped": _is_capped(sandbox)}
     if view == "suspended":
         return {"estimate": estimates.known(sandbox.profile).wake}
     if view == "failed":
         begun = sandbox.begun_at is not None
         return {"stages": selectors.stage_rows(sandbox) if begun else (), "tries": len(retries.PAUSES)}
     return {}
+
+
+def _faults(sandbox: Sandbox, now: datetime) -> list[dict[str, Any]]:
+    """What is broken on purpose now; own: by the student, who may undo it."""
+    return [
+        {
+            "kind": record.kind,
+            "word": _FAULTS.get(record.kind, record.kind),
+            "deadline": record.deadline,
+            "left_s": max(0, math.ceil((record.deadline - now).total_seconds())),
+            "own": faults.is_owners(record),
+        }
+        for record in selectors.active_faults(sandbox)
+    ]
 
 
 def _is_capped(sandbox: Sandbox) -> bool:

@@ -20,6 +20,7 @@ urlpatterns = [
     path("why/", views.why, name="why"),
     path("<uuid:sandbox_id>/why/", views.why_of, name="why_of"),
     path("faults/<slug:kind>/", views.fault, name="fault"),
+    path("faults/<slug:kind>/undo/", views.undo, name="undo"),
     path("files/", views.files, name="files"),
     path("files/<path:path>", views.file, name="file"),
 ]

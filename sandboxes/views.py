@@ -135,7 +135,7 @@ def fault(request: HttpRequest, kind: str) -> HttpResponse:
 @require_POST
 @signed_in
 def undo(request: HttpRequest, kind: str) -> HttpResponse:
-    """Take one's own faults of a kind out again: nothing for a script, the panel for whoever pressed there."""
+    """Take one's own faults of a kind out: no content for a script, the panel for who pressed on it."""
     if "application/json" in request.headers.get("Accept", ""):
         return _undo(request, kind)
     return _do(request, lambda: services.undo_own_faults(sandbox_of(request), kind))

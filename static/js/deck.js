@@ -2,7 +2,7 @@
  * The failure deck: what the lesson's labs offer to break, with a guess first. Knows templates/lessons/_deck.html, and
  * one line of _board.html.
  */
-import { breakIt } from "./files.js";
+import { breakIt, undoIt } from "./files.js";
 import { clock, h, plural, say } from "./ink.js";
 
 const FAULTS = {
@@ -37,13 +37,13 @@ const GUESSES = [
 /**
  * @param {HTMLDialogElement} dialog
  * @param {HTMLElement} button that opens it
- * @param {HTMLElement} line on the board: what is broken, until when
+ * @param {HTMLElement} line on the board: what is broken, until when, and the way to undo it
  */
 export function createDeck(dialog, button, line) {
   const said = createLine(line);
   const broke = (kind, until) => {
     dialog.close();
-    said.show(kind, until);
+    said.show(kind, { until, own: true }, true);
   };
   const cards = [...dialog.querySelectorAll("[data-fault]")].map((item) => card(item, broke));
   button.hidden = cards.length === 0;
@@ -51,13 +51,22 @@ export function createDeck(dialog, button, line) {
   dialog.addEventListener("click", ({ target }) => { if (target === dialog) dialog.close(); });
   return {
     /** A fault began or ended, as the cluster's own event says. */
-    changed({ kind, active }) {
+    changed({ kind, active, own = false, left_s: left = 0 }) {
       for (const one of cards) if (one.kind === kind && !active) one.over();
-      if (active) said.show(kind, null);
+      if (active) said.show(kind, { until: own ? after(left) : null, own });
       else said.hide(kind);
+    },
+    /** The panel that came says what is broken: it was put in before this page was opened, or from another one. */
+    found(panel) {
+      const fault = panel?.querySelector("li[data-fault]")?.dataset;
+      if (!fault) return said.overdue();
+      const own = fault.own === "yes";
+      return said.show(fault.fault, { until: own ? after(fault.left) : null, own });
     },
   };
 }
+
+const after = (seconds) => Date.now() + Number(seconds) * 1000;
 
 /** Seconds that undoing a fault may take. */
 const UNDO_S = 10;
@@ -66,40 +75,58 @@ const UNDO_S = 10;
 function createLine(line) {
   const sentence = line.querySelector("[role=status]");
   const left = line.querySelector(".left");
+  const undo = line.querySelector("button");
   let now = { kind: "", until: null };
   let timer = 0;
+
+  undo.addEventListener("click", async () => {
+    const { kind } = now;
+    undo.disabled = true;
+    try {
+      await undoIt(kind);
+      hide(kind);
+    } catch (error) {
+      say(sentence, error.message);
+    }
+    undo.disabled = false;
+  });
 
   function tick() {
     const seconds = Math.ceil((now.until - Date.now()) / 1000);
     // Longer than it was ours: somebody else, a lab perhaps, holds it on.
-    if (seconds < -UNDO_S) show(now.kind, null, true);
+    if (seconds < -UNDO_S) show(now.kind, { until: null, own: false }, true);
     else say(left, seconds > 0 ? `${plural(seconds, "second")} left` : "being undone");
   }
 
-  function show(kind, until, anew = false) {
-    // The cluster's own event says only that it began; what the deck knows of its end stays.
-    if (until === null && now.kind === kind && !anew) return;
+  function show(kind, { until, own }, anew = false) {
+    // What is known of its end stays: the event and the panel tell of the same fault once more.
+    if (now.kind === kind && !anew) return;
     clearInterval(timer);
     now = { kind, until };
     const what = IN_FORCE[kind] ?? kind;
     say(sentence, until ? `Broken by you: ${what}, until ${clock(until)}.` : `Just now ${what}.`);
     say(left, "");
+    undo.hidden = !own;
     line.hidden = false;
     if (!until) return;
     tick();
     timer = setInterval(tick, 500);
   }
 
-  return {
-    show,
-    hide(kind) {
-      if (now.kind !== kind) return;
-      clearInterval(timer);
-      now = { kind: "", until: null };
-      line.hidden = true;
-      say(sentence, "");
-    },
-  };
+  function hide(kind) {
+    if (now.kind !== kind) return;
+    clearInterval(timer);
+    now = { kind: "", until: null };
+    line.hidden = true;
+    say(sentence, "");
+  }
+
+  /** Nothing is broken any more, as the panel says, and nobody told: the line is taken away when its time is over. */
+  function overdue() {
+    if (now.until !== null && now.until < Date.now()) hide(now.kind);
+  }
+
+  return { show, hide, overdue };
 }
 
 function card(item, broke) {

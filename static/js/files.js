@@ -16,7 +16,7 @@ async function ask(url, options = {}) {
 }
 
 function refused({ status }, body) {
-  return new Error(body.sentence ?? `The site answered ${status}. Saving is tried again.`);
+  return new Error(body.sentence ?? `The site answered ${status}. Try again in a moment.`);
 }
 
 /** @returns {Promise<{path: string, size: number, version: string}[]>} */
@@ -45,6 +45,27 @@ export async function putFile(path, text, base) {
   }
   if (!answer.ok) throw refused(answer, body);
   return { ok: true, version: body.version };
+}
+
+/** A new, empty file; a file of this name that is there already is left alone, and said. */
+export async function makeFile(path) {
+  const made = await putFile(path, "", "");
+  if (made.conflict) throw new Error("There is a file of this name already. Choose another name.");
+}
+
+export async function deleteFile(path) {
+  const { answer, body } = await ask(address(path), {
+    method: "DELETE", headers: { Accept: "application/json", "X-CSRFToken": csrfToken(document) },
+  });
+  if (!answer.ok) throw refused(answer, body);
+}
+
+/** One's own fault, taken out before its time. */
+export async function undoIt(kind) {
+  const { answer, body } = await ask(`/sandbox/faults/${encodeURIComponent(kind)}/undo/`, {
+    method: "POST", headers: { Accept: "application/json", "X-CSRFToken": csrfToken(document) },
+  });
+  if (!answer.ok) throw refused(answer, body);
 }
 
 /** A fault of the deck, put into the sandbox. @returns {Promise<{kind: string, until: string}>} */

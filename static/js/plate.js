@@ -25,12 +25,14 @@ export const socketAddress = (kind, id) =>
  * @param {HTMLElement} stage the element that is either the panel or the board, by its data-mode
  * @param {import("./look.js").Look} look
  * @param {{whole?: boolean, onSandbox?: (id: string, alive: boolean) => void, onMode?: (alive: boolean) => void,
- *   onNews?: (kind: string, data: object) => void, onStatus?: (live: boolean) => void}} hooks
+ *   onPanel?: (panel: HTMLElement|null) => void, onNews?: (kind: string, data: object) => void,
+ *   onStatus?: (live: boolean) => void}} hooks
  * whole: every closer look is open at once
+ * onPanel: another panel came from the site
  * onNews: another room's news (a verdict, a fault, files) has come over the socket
  * onStatus: ten times a second; live: there is a picture to speak of
  */
-export function createPlate(stage, look, { whole, onSandbox, onMode, onNews, onStatus } = {}) {
+export function createPlate(stage, look, { whole, onSandbox, onMode, onPanel, onNews, onStatus } = {}) {
   const slot = $("#panel-slot");
   const history = new History();
   const board = createBoard($("#live"), { look, history, ink: inkOf, letter: letterCase(), whole });
@@ -39,6 +41,7 @@ export function createPlate(stage, look, { whole, onSandbox, onMode, onNews, onS
   let link = { state: "connecting", since: Date.now(), attempt: 0, sentence: "" };
   let socket = null;
   let sandbox = "";
+  let shownPanel = null;
 
   /** The panel says which sandbox there is and in what state; it is the page's only source for both. */
   function panelChanged() {
@@ -49,6 +52,9 @@ export function createPlate(stage, look, { whole, onSandbox, onMode, onNews, onS
     if (id !== sandbox) attach(id);
     if (stage.dataset.mode !== (alive ? "board" : "panel")) show(alive);
     onSandbox?.(id, alive);
+    // Seen again without having come anew, it would tell of what was over long ago.
+    if (panel !== shownPanel) onPanel?.(panel);
+    shownPanel = panel;
   }
 
   function attach(id) {
@@ -81,7 +87,7 @@ export function createPlate(stage, look, { whole, onSandbox, onMode, onNews, onS
   }
 
   function news({ kind, data }) {
-    if (kind === "sandbox") document.body.dispatchEvent(new CustomEvent("sandbox:changed", { detail: data }));
+    if (kind === "sandbox" || kind === "fault") document.body.dispatchEvent(new CustomEvent("sandbox:changed", { detail: data }));
     onNews?.(kind, data);
   }
 

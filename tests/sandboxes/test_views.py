@@ -12,9 +12,9 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
 from sandboxes import limits, provisioning, reconcile, services
-from sandboxes.backends.base import Tier
+from sandboxes.backends.base import Fault, Tier
 from sandboxes.lifecycle import LEAVING, State
-from sandboxes.models import FaultRecord, Sandbox
+from sandboxes.models import FaultRecord, Sandbox, SandboxEvent
 from tests.sandboxes import doubles
 from tests.sandboxes.conftest import Use
 from tests.sandboxes.driving import ready_sandbox, settle
@@ -292,6 +292,44 @@ def test_a_fault_of_the_deck_is_made_with_a_deadline(page: Client, ada: User) ->
     assert answer.status_code == 201
     record = FaultRecord.objects.get(sandbox=sandbox)
     assert (record.kind, record.ms, record.node) == ("latency", 300, 1)
+
+
+def test_an_owner_takes_a_fault_out_before_its_time(page: Client, ada: User) -> None:
+    sandbox = ready_sandbox(ada)
+    page.post("/sandbox/faults/latency/", "{}", content_type="application/json")
+    assert "Undo it now" in page.get("/sandbox/").content.decode()
+
+    answer = page.post("/sandbox/faults/latency/undo/", headers={"Accept": "application/json"})
+
+    assert answer.status_code == 204
+    assert FaultRecord.objects.get(sandbox=sandbox).undone_at is not None
+    told = SandboxEvent.objects.filter(sandbox=sandbox, kind="fault", old="latency").get()
+    assert told.actor == "student"
+    assert (
+        page.post("/sandbox/faults/latency/undo/", headers={"Accept": "application/json"}).status_code == 204
+    )
+
+
+def test_undoing_on_the_panel_answers_with_the_panel(page: Client, ada: User) -> None:
+    ready_sandbox(ada)
+    page.post("/sandbox/faults/latency/", "{}", content_type="application/json")
+
+    answer = page.post("/sandbox/faults/latency/undo/", headers={"HX-Request": "true"}).content.decode()
+
+    assert 'id="sandbox-panel"' in answer
+    assert "Undo it now" not in answer
+
+
+def test_what_a_lab_broke_is_not_undone_by_hand(page: Client, ada: User) -> None:
+    sandbox = ready_sandbox(ada)
+    services.inject_fault(sandbox, Fault(kind="latency", ms=200), seconds=20, actor="check")
+
+    answer = page.post("/sandbox/faults/latency/undo/", headers={"Accept": "application/json"})
+
+    assert answer.status_code == 409
+    assert "ends with the lab" in answer.json()["sentence"]
+    assert FaultRecord.objects.get(sandbox=sandbox).undone_at is None
+    assert "Undo it now" not in page.get("/sandbox/").content.decode()
 
 
 def test_an_unknown_fault_is_refused(page: Client, ada: User) -> None:

@@ -12,6 +12,7 @@ keyWords(document, look, inkOf);
 const deck = createDeck($("#deck"), $("#break"), $("#broken"));
 const plate = createPlate($("#board"), look, {
   whole: true,
+  onPanel: (panel) => deck.found(panel),
   onNews(kind, data) {
     if (kind === "fault") deck.changed(data);
   },

@@ -24,7 +24,7 @@ const sheet = createSheet(stage, $("#mini"));
 /** Workspace and failure deck are fetched with the first cluster: a reader without one does not wait for them. */
 let tools = null;
 
-const plate = createPlate(stage, look, { onSandbox, onMode, onNews, onStatus });
+const plate = createPlate(stage, look, { onSandbox, onMode, onPanel, onNews, onStatus });
 const { board } = plate;
 
 function onSandbox(id, alive) {
@@ -42,6 +42,8 @@ function onMode(alive) {
   else sheet.open(false);
   document.body.dispatchEvent(new CustomEvent("lab:changed"));
 }
+
+const onPanel = (panel) => tools?.then(({ deck }) => deck.found(panel));
 
 /** Other rooms' news: htmx listens on the body for it. */
 async function onNews(kind, data) {
