@@ -1,4 +1,4 @@
-"""Students of a running site, signed in without a page: for benches in which many come at once.
+"""Students of a running site, signed in without a page: for when many come at once.
 
 python -m tests.bench.people <count>   with that site's environment; prints their session keys as JSON
 """
@@ -7,29 +7,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
 
-
-def sessions(count: int, environment: dict[str, str]) -> list[str]:
-    """Make so many students in the installation of that environment, each signed in; their session keys."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.people", str(count)],
-        cwd=ROOT,
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", **environment},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    keys: list[str] = json.loads(done.stdout.splitlines()[-1])
-    return keys
-
-
-def _make(count: int) -> list[str]:
+def make(count: int) -> list[str]:
+    """So many new ones, each signed in; their session keys."""
     import django
 
     django.setup()
@@ -59,5 +42,4 @@ def _signed_in(user: Any) -> str:
 
 
 if __name__ == "__main__":
-    sys.path[:0] = [str(ROOT / "platform")]
-    print(json.dumps(_make(int(sys.argv[1]))))
+    print(json.dumps(make(int(sys.argv[1]))))

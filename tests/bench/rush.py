@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 _TOKEN = "a" * 32  # cookie and header carry the same secret, which is all that the site compares
@@ -71,9 +71,8 @@ class Line:
         )
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def open(self) -> Line:
+    async def open(self) -> None:
         self._streams = await asyncio.open_connection(self._place.hostname, self._port)
-        return self
 
     async def press(self, button: str) -> Answer:
         return await self.ask(f"POST /sandbox/{button}/")
@@ -93,12 +92,23 @@ class Line:
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         return Answer(status=int(first.split()[1]), headers=headers, text=body.decode(), took_s=took_s)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         if self._streams:
             self._streams[1].close()
+            await self._streams[1].wait_closed()
 
 
-Act = Callable[[Line], Coroutine[Any, Any, Answer]]
+@asynccontextmanager
+async def lines(address: str, sessions: Sequence[str], *, through: int = 0) -> AsyncIterator[Sequence[Line]]:
+    """One for each session, all open."""
+    opened = [Line(address, session, through=through) for session in sessions]
+    try:
+        for line in opened:
+            await line.open()
+        yield opened
+    finally:
+        for line in opened:
+            await line.close()
 
 
 def all_press(
@@ -109,22 +119,18 @@ def all_press(
     button: str = "start",
     through: int = 0,
 ) -> list[Answer]:
-    """Each presses once, in the order of `sessions`. moments: when, in seconds from now; all at once if none."""
+    """Each presses once, in the order of `sessions`. moments: seconds from now; none: all at once."""
     return asyncio.run(_all_press(address, sessions, moments or [0.0] * len(sessions), button, through))
 
 
 async def _all_press(
     address: str, sessions: Sequence[str], moments: Sequence[float], button: str, through: int
 ) -> list[Answer]:
-    lines = [await Line(address, session, through=through).open() for session in sessions]
-    began = time.monotonic()
+    async with lines(address, sessions, through=through) as opened:
+        began = time.monotonic()
 
-    async def one(line: Line, moment: float) -> Answer:
-        await asyncio.sleep(began + moment - time.monotonic())
-        return await line.press(button)
+        async def one(line: Line, moment: float) -> Answer:
+            await asyncio.sleep(began + moment - time.monotonic())
+            return await line.press(button)
 
-    try:
-        return await asyncio.gather(*(one(line, at) for line, at in zip(lines, moments, strict=True)))
-    finally:
-        for line in lines:
-            line.close()
+        return await asyncio.gather(*map(one, opened, moments))

@@ -17,8 +17,10 @@ python -m tests.faults.looking progress              all that students have to s
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import django
 
@@ -27,8 +29,9 @@ django.setup()
 from accounts.models import User
 from config import heartbeat, paths, readiness
 from lessons.models import Answer, Attempt, HintOpened, TaskProgress, VerdictRow
-from sandboxes import services, tasks
-from sandboxes.models import Sandbox
+from sandboxes import placement, services, tasks
+from sandboxes.lifecycle import PASSING, State
+from sandboxes.models import Cluster, Sandbox, SandboxEvent
 
 
 def heard(seconds: str) -> float:
@@ -86,6 +89,43 @@ def pool(count: str, seconds: str) -> float:
     return time.monotonic() - began
 
 
+def settled(seconds: str) -> float:
+    began = time.monotonic()
+    while Sandbox.objects.filter(state__in=PASSING).exists():
+        assert time.monotonic() - began < float(seconds), Counter(Sandbox.objects.values_list("state"))
+        time.sleep(0.1)
+    return time.monotonic() - began
+
+
+def stories() -> dict[str, Any]:
+    told: dict[str, dict[str, Any]] = {
+        one.hex: {"state": one.state, "ready_s": None, "moves": []} for one in Sandbox.objects.all()
+    }
+    for event in SandboxEvent.objects.filter(kind=SandboxEvent.MOVE).select_related("sandbox").order_by("pk"):
+        story = told[event.sandbox.hex]
+        story["moves"].append(event.new)
+        if event.new == State.READY and story["ready_s"] is None:
+            story["ready_s"] = (event.at - event.sandbox.created_at).total_seconds()
+    return told
+
+
+def crowding() -> int:
+    moves = SandboxEvent.objects.filter(kind=SandboxEvent.MOVE).order_by("at", "pk")
+    under_way: set[UUID] = set()
+    most = 0
+    for sandbox_id, new in moves.values_list("sandbox", "new"):
+        if new == State.PROVISIONING:
+            under_way.add(sandbox_id)
+        elif new != State.BINDING:
+            under_way.discard(sandbox_id)
+        most = max(most, len(under_way))
+    return most
+
+
+def starts_at_once() -> int:
+    return placement.starts_at_once(Cluster.objects.get())
+
+
 def host_socket() -> str:
     return str(paths.HOST_SOCKET)
 
@@ -113,6 +153,10 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "sandbox_of": sandbox_of,
     "delete": delete,
     "pool": pool,
+    "settled": settled,
+    "stories": stories,
+    "crowding": crowding,
+    "starts_at_once": starts_at_once,
     "host_socket": host_socket,
     "progress": progress,
 }

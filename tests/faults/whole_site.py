@@ -43,7 +43,7 @@ class WholeSite:
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def ask(self, command: str, *words: object, module: str = LOOKING) -> Any:
+    def ask(self, command: object, *words: object, module: str = LOOKING) -> Any:
         return self.site.worker(command, *words, module=module)
 
     def start(self) -> None:
@@ -106,6 +106,7 @@ def whole_site(**settings: str) -> Iterator[WholeSite]:
     } | settings
     env = {name: value for name, value in os.environ.items() if name not in _DROPPED} | ours
     env |= {"MILLRACE_DATA": str(data), "PORT": str(port), "PYTHONUNBUFFERED": "1"}
+    env |= {"MILLRACE_MEMORY_STORE": str(data / "memory.json")}  # of doubles
     url = f"sqlite:///{data / 'millrace.sqlite3'}"
     # What a test asks is asked with the site's own settings, so of its own Redis too.
     asked = ours | {"DJANGO_SETTINGS_MODULE": "config.settings"}
