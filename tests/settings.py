@@ -5,8 +5,13 @@ starts inherit it and run with the real config.settings (tests/conftest.py).
 """
 
 import os
+import sys
 import tempfile
 from pathlib import Path
+
+# Containers often forbid bytecode. Then each worker and each program of a test compiles everything anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "only")
 

@@ -6,6 +6,7 @@ import shlex
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from config.install.faults import SetupFault
 
 SMALL_DISK = """
 import sys
+import tempfile
 from pathlib import Path
 from config import paths
 from config.install import faults, ground
@@ -93,16 +95,15 @@ def test_a_machine_that_cannot_run_sandboxes_is_refused(system: str, machine: st
         ground.check_platform(system, machine)
 
 
-def test_root_is_told_which_folder_hides_the_project(tmp_path: Path) -> None:
-    hidden = tmp_path / "home"
-    (hidden / "millrace").mkdir(parents=True)
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_mode & 0o001:
-            break
-        folder.chmod(0o755)
-    hidden.chmod(0o700)
-    with pytest.raises(SetupFault) as fault:
-        ground.check_reach(hidden / "millrace", uid=0, mounts=lambda: False)
+def test_root_is_told_which_folder_hides_the_project() -> None:
+    # Not below tmp_path: pytest closes the folders above it whenever a worker first needs one.
+    with tempfile.TemporaryDirectory() as top:
+        hidden = Path(top) / "home"
+        (hidden / "millrace").mkdir(parents=True)
+        Path(top).chmod(0o755)
+        hidden.chmod(0o700)
+        with pytest.raises(SetupFault) as fault:
+            ground.check_reach(hidden / "millrace", uid=0, mounts=lambda: False)
     assert f"cannot enter {hidden}." in fault.value.sentence
     assert f"chmod o+x {hidden}" in fault.value.next_step
 

@@ -37,9 +37,10 @@ def test_a_line_is_what_its_cases_came_to(
     workers: str,
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(pytestconfig.rootpath))
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # most of the time went into loading those
     pytester.makepyfile(SUITE)
     result = pytester.runpytest_subprocess(
-        "-p", "tests.faults.table", "-p", "no:django", "--fault-table", "-n", workers
+        "-p", "tests.faults.table", "-p", "xdist.plugin", "--fault-table", "-n", workers
     )
 
     result.assert_outcomes(passed=5, failed=1, skipped=1, errors=1)

@@ -14,12 +14,13 @@ logger = logging.getLogger("site")
 
 def run(pytester: pytest.Pytester, body: str) -> pytest.RunResult:
     pytester.makepyfile(ABOUT + body)
-    return pytester.runpytest_subprocess("-p", "tests.gates.logs", "-p", "no:django", "-p", "no:randomly")
+    return pytester.runpytest_subprocess("-p", "tests.gates.logs")
 
 
 @pytest.fixture(autouse=True)
 def _findable(monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config) -> None:
     monkeypatch.setenv("PYTHONPATH", str(pytestconfig.rootpath))
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # most of the time went into loading those
 
 
 @pytest.mark.parametrize("level", ["warning", "error", "exception", "critical"])

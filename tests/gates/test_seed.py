@@ -11,10 +11,12 @@ def test_dice(): print("rolled", dice("mine").random())
 def test_drawn(number): print("drawn", number)
 """
 
+PLUGINS = ("-p", "tests.gates.seed", "-p", "_hypothesis_pytestplugin")
+
 
 def run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
     pytester.makepyfile(SUITE)
-    return pytester.runpytest_subprocess("-p", "tests.gates.seed", "-p", "no:django", "-s", *options)
+    return pytester.runpytest_subprocess(*PLUGINS, "-s", *options)
 
 
 def rolled(result: pytest.RunResult) -> list[str]:
@@ -24,6 +26,7 @@ def rolled(result: pytest.RunResult) -> list[str]:
 @pytest.fixture(autouse=True)
 def _findable(monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config) -> None:
     monkeypatch.setenv("PYTHONPATH", str(pytestconfig.rootpath))
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # most of the time went into loading those
     monkeypatch.delenv("MILLRACE_SEED")
 
 
@@ -49,7 +52,7 @@ def test_the_same_seed_rolls_the_same(pytester: pytest.Pytester, monkeypatch: py
 
 def test_every_worker_of_a_run_has_the_same_seed(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("import os\ndef test_seed():\n    assert False, os.environ['MILLRACE_SEED']\n")
-    result = pytester.runpytest_subprocess("-p", "tests.gates.seed", "-p", "no:django", "-n", "1")
+    result = pytester.runpytest_subprocess(*PLUGINS, "-p", "xdist.plugin", "-n", "1")
 
     seed = next(line for line in result.outlines if line.startswith("Seed: ")).rpartition("=")[2]
     result.stdout.fnmatch_lines([f"*AssertionError: {seed}", f"To see the same again: MILLRACE_SEED={seed}"])
