@@ -79,6 +79,24 @@ export class SaveQueue {
     return this.flush(path);
   }
 
+  /**
+   * Keep nothing of a file that is deleted; no save that was under way brings it back.
+   * @param {() => Promise<void>} remove deletes it; when that fails, what was typed is still saved
+   */
+  async drop(path, remove = async () => {}) {
+    clearTimeout(this.timers.get(path));
+    await this.flights.get(path);
+    clearTimeout(this.timers.get(path));
+    try {
+      await remove();
+    } catch (error) {
+      if (!["saved", "conflict"].includes(this.files.get(path)?.state)) this.#schedule(path, AFTER);
+      throw error;
+    }
+    this.files.delete(path);
+    this.#forget(path);
+  }
+
   /** Someone else may have changed it: the server's text replaces ours unless we hold unsaved work. */
   refresh(path, stored) {
     const file = this.files.get(path);
@@ -134,7 +152,7 @@ export class SaveQueue {
 
   #schedule(path, ms) {
     clearTimeout(this.timers.get(path));
-    this.timers.set(path, setTimeout(() => this.#send(this.files.get(path)), ms));
+    this.timers.set(path, setTimeout(() => this.files.has(path) && this.#send(this.files.get(path)), ms));
   }
 
   #move(file, state) {

@@ -3,7 +3,8 @@
  * once; the editor's code is fetched the first time.
  */
 import { clock, h, say } from "./ink.js";
-import { listFiles, putFile, readFile } from "./files.js";
+import { createFileActs } from "./fileacts.js";
+import { deleteFile, listFiles, makeFile, putFile, readFile } from "./files.js";
 import { createPanes } from "./panes.js";
 import { recall, remember } from "./place.js";
 import { followPrograms } from "./programs.js";
@@ -27,6 +28,9 @@ export function createWorkspace(root, { stage, sheet, onRun }) {
   const isOurs = (path) => !folders.length || [...folders, "try"].some((folder) => path.startsWith(`${folder}/`));
   const act = { isOurs, stop: (id) => link?.stop(id), kill: (id) => link?.kill(id) };
   const panes = createPanes($(".outs"), act);
+  const acts = createFileActs(root, {
+    shown: () => shown, folder: () => shown?.split("/").slice(0, -1).join("/") || folders[0] || "try", make, remove,
+  });
   let link = null;
   let saves = null;
   let editor = null;
@@ -89,6 +93,25 @@ export function createWorkspace(root, { stage, sheet, onRun }) {
     if (focus) editor.focus();
   }
 
+  async function make(path) {
+    await makeFile(path);
+    await refresh();
+    await show(path, { focus: true });
+  }
+
+  async function remove(path) {
+    await saves.drop(path, () => deleteFile(path));
+    await leave(path);
+  }
+
+  /** The file in the editor is gone: another takes its place. */
+  async function leave(path) {
+    if (path === shown) shown = null;
+    await refresh();
+    if (!shown && files.length) await show(first(files, folders, programs));
+    if (!files.length) editor.show("", "");
+  }
+
   function tabs() {
     const { near, far } = arranged(files, folders, shown, programs);
     $(".file-tabs").replaceChildren(...near.map((path) => {
@@ -105,6 +128,7 @@ export function createWorkspace(root, { stage, sheet, onRun }) {
     more.replaceChildren(h("option", { value: "", textContent: "More files" }),
       ...far.map((path) => h("option", { value: path, textContent: visible(path) })));
     $(".run").disabled = !shown?.endsWith(".py");
+    acts.told();
   }
 
   function tell(file) {
@@ -190,6 +214,10 @@ export function createWorkspace(root, { stage, sheet, onRun }) {
     if (!isOpen()) { files = []; return; }
     await refresh();
     const path = data?.path ?? shown;
+    if (path === shown && shown && !files.includes(shown) && saves.files.get(shown)?.state === "saved") {
+      await saves.drop(shown);
+      return leave(shown);
+    }
     if (!saves.files.has(path) || !files.includes(path)) return;
     const stored = await readFile(path).catch(() => null);
     if (stored) saves.refresh(path, stored);

@@ -170,3 +170,43 @@ test("a change on the server is taken over only where nothing is unsaved", (t) =
   saves.refresh("a.py", { text: "again", version: "v10" });
   assert.equal(file.text, "mine");
 });
+
+test("a deleted file stays deleted, whatever was still to be saved", async (t) => {
+  const { saves, server, shelf } = desk(t);
+  saves.edit("a.py", "typed at the last moment");
+
+  await saves.drop("a.py", async () => { server.files.delete("a.py"); });
+  await wait(10_000);
+
+  assert.equal(server.files.has("a.py"), false);
+  assert.equal(shelf.items.size, 0);
+  assert.deepEqual(server.puts, []);
+});
+
+test("a save that is under way is waited for before its file is deleted", async (t) => {
+  const { saves, server } = desk(t);
+  let land = () => {};
+  server.put = async (path, text) => {
+    await new Promise((resolve) => { land = resolve; });
+    server.write(path, text);
+    return { ok: true, version: server.files.get(path).version };
+  };
+  saves.edit("a.py", "two");
+  await wait(700);
+  const dropped = saves.drop("a.py", async () => { server.files.delete("a.py"); });
+  land();
+  await dropped;
+  await wait(10_000);
+
+  assert.equal(server.files.has("a.py"), false);
+});
+
+test("what was typed is still saved when the file could not be deleted", async (t) => {
+  const { saves, server } = desk(t);
+  saves.edit("a.py", "two");
+
+  await assert.rejects(saves.drop("a.py", async () => { throw new Error("no way there"); }), /no way there/);
+  await wait(700);
+
+  assert.deepEqual(server.puts, ["two"]);
+});

@@ -1,0 +1,137 @@
+"""The whole way with keys alone: sign in, start, write a file, run it, read the board, check, delete it."""
+
+import re
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.site import RunningSite
+from tests.browser.workbench import READY_MS
+
+pytestmark = [pytest.mark.browser, pytest.mark.kafka, pytest.mark.slow, pytest.mark.xdist_group("site")]
+
+MOST_STOPS = 160
+PROGRAM = """\
+from confluent_kafka import Producer
+settings = dict(line.strip().split("=", 1) for line in open("../kafka.properties") if "=" in line)
+producer = Producer(settings)
+producer.produce("task-events", key="T-1", value="written without a mouse")
+print("unanswered:", producer.flush(30))
+"""
+# The focus is seen at the element, or around or beside it: the editor's frame, a radio button's word.
+FOCUS_IS_SEEN = """() => {
+  const at = document.activeElement;
+  const near = [at, at.parentElement, at.closest(".pad"), at.closest("form"), at.nextElementSibling];
+  return near.filter(Boolean).some((node) => {
+    const style = getComputedStyle(node);
+    return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1;
+  });
+}"""
+
+
+def test_everything_a_student_does_can_be_done_with_keys(context: BrowserContext, site: RunningSite) -> None:
+    page = context.new_page()
+    page.goto("/accounts/login/")
+    tab_to(page, "#id_login")
+    page.keyboard.type("edsger")
+    tab_to(page, "#id_password")
+    page.keyboard.type("millrace-edsger")
+    page.keyboard.press("Enter")
+    page.wait_for_url(site.address + "/")
+    press(page, "a.stop[href*=first-producer]")
+    page.wait_for_url("**/lessons/first-producer/")
+
+    begin = page.locator("#sandbox-panel:not([aria-busy])")
+    expect(begin).to_have_count(1)
+    if begin.get_attribute("data-state") != "ready":
+        press(page, "#panel-slot :is([data-do=start], [data-do=resume])")
+    expect(page.locator("#chip-state")).to_have_text("ready", timeout=READY_MS)
+    begin_the_lab(page)
+    write_and_run(page)
+    read_the_board(page)
+    check_a_task(page)
+    delete_the_file(page)
+
+
+def begin_the_lab(page: Page) -> None:
+    if page.locator("#lab-first-events").get_attribute("data-state") != "open":
+        press(page, "#lab-first-events .lab-acts .solid")
+    expect(page.locator("#lab-first-events")).to_have_attribute("data-state", "open", timeout=READY_MS)
+
+
+def write_and_run(page: Page) -> None:
+    press(page, "#w-toggle")
+    expect(page.locator(".cm-content")).to_contain_text("Announce every task")
+    press(page, "#file-new")
+    expect(page.locator("#file-name")).to_be_focused()
+    assert page.locator("#file-name").input_value() == "first-events/new.py"
+    page.keyboard.press("Control+a")
+    page.keyboard.type("first-events/producer.py")
+    page.keyboard.press("Enter")
+    expect(page.locator(".file-ask .err")).to_have_text(re.compile("already"))
+    page.keyboard.press("Control+a")
+    page.keyboard.type("first-events/by_keys.py")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("tab", name="by_keys.py")).to_have_attribute("aria-selected", "true")
+    expect(page.locator(".cm-content")).to_be_focused()
+
+    page.keyboard.insert_text(PROGRAM)
+    assert page.evaluate(FOCUS_IS_SEEN)
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".outs")).to_contain_text("unanswered: 0", timeout=READY_MS)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Tab")
+    expect(page.locator(".cm-content")).not_to_be_focused()
+
+
+def read_the_board(page: Page) -> None:
+    press(page, "#w-toggle")
+    tab_to(page, "[data-draw=lanes]")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    expect(page.locator("#lens-record .place")).to_be_visible()
+
+
+def check_a_task(page: Page) -> None:
+    check = "#lab-first-events .task .body .acts button"
+    with page.expect_response(re.compile("/check/$")) as answer:
+        press(page, check)
+    assert answer.value.ok
+
+
+def delete_the_file(page: Page) -> None:
+    press(page, "#w-toggle")
+    press(page, "#file-delete")
+    keep = page.get_by_role("button", name="Keep it")
+    expect(page.get_by_text("Delete first-events/by_keys.py from your sandbox?")).to_be_visible()
+    expect(keep).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(keep).to_be_hidden()
+    expect(page.locator("#file-delete")).to_be_focused()
+
+    page.keyboard.press("Enter")
+    page.keyboard.press("Shift+Tab")
+    expect(page.get_by_role("button", name="Delete it")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("tab", name="by_keys.py")).to_have_count(0)
+    expect(page.locator(".file-ask")).to_be_hidden()
+    expect(page.get_by_role("tab", selected=True, name="producer.py")).to_be_visible()
+
+
+def press(page: Page, selector: str) -> None:
+    """Reach it by Tab, and press Enter."""
+    tab_to(page, selector)
+    page.keyboard.press("Enter")
+
+
+def tab_to(page: Page, selector: str) -> None:
+    """Tab on until the focus is there; wherever it is on the way, it can be seen."""
+    for _ in range(MOST_STOPS):
+        if page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
+            return
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement === document.body"):
+            continue
+        seen = page.evaluate(FOCUS_IS_SEEN)
+        assert seen, page.evaluate("document.activeElement.outerHTML.slice(0, 200)")
+    raise AssertionError(f"{selector} is not reached by Tab")
