@@ -10,6 +10,7 @@ import contextlib
 import os
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -133,9 +134,10 @@ class Supervisor:
 
     async def _start(self, program: Program) -> None:
         child = Child(program, self._log_dir, self._say)
-        self._children[program.name] = child
         await child.start()
-        (self._run_dir / "pids" / program.name).write_text(f"{child.pid}\n")
+        self._children[program.name] = child
+        with contextlib.suppress(OSError):  # it runs; on a full disk only who asks for its id has to guess
+            (self._run_dir / "pids" / program.name).write_text(f"{child.pid}\n")
 
     async def _until_ready(self, program: Program) -> None:
         """Wait for its yes; a process that ends before, or never answers, stops the whole start."""
@@ -164,9 +166,20 @@ class Supervisor:
             pause = _FIRST_PAUSE_S if lived > _SETTLED_S else min(pause * 2, _LONGEST_PAUSE_S)
             self._say(f"{program.name} ended ({_why(status)}) and is started again in {pause:.0f} s.")
             await self._pause(pause)
+            while not self._stopping.is_set() and not await self._started_again(program):
+                pause = min(pause * 2, _LONGEST_PAUSE_S)
+                await self._pause(pause)
             if self._stopping.is_set():
                 return
+
+    async def _started_again(self, program: Program) -> bool:
+        """False when the machine has no process, memory or file left for it at the moment."""
+        try:
             await self._start(program)
+        except (OSError, subprocess.SubprocessError) as error:
+            self._say(f"{program.name} cannot be started now ({error}). It is tried again.")
+            return False
+        return True
 
     def _forget_figures(self, pid: int) -> None:
         """What it counted stays counted; what it had at the moment (its viewers, say) it has no more."""

@@ -6,6 +6,7 @@ meanwhile.
 """
 
 import asyncio
+import contextlib
 import os
 import sys
 import time
@@ -113,8 +114,9 @@ def _greet(address: str, people: str, took_s: float) -> None:
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    with contextlib.suppress(OSError):  # nobody may be listening any more; the site goes on
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
 
 
 def _leave(sentence: str, next_step: str) -> int:

@@ -38,18 +38,20 @@ while True:
 STUBBORN = POLITE.replace('note("stop")\n    sys.exit(0)', 'note("stop")')
 
 
-def program(name: str, code: str = POLITE, grace_s: float = 5) -> Program:
+def program(name: str, code: str = POLITE, grace_s: float = 5, cwd: Path = FOLDER) -> Program:
     async def ready() -> bool:
         return (FOLDER / f"{name}.pid").exists()
 
     argv = (sys.executable, "-c", code, name, str(FOLDER))
-    return Program(name=name, argv=argv, ready=ready, grace_s=grace_s, muted=("a false alarm",))
+    return Program(name=name, argv=argv, ready=ready, grace_s=grace_s, cwd=cwd, muted=("a false alarm",))
 
 
 def main() -> None:
     stubborn = "--stubborn" in sys.argv
     last = program("c", STUBBORN if stubborn else POLITE, grace_s=60 if stubborn else 5)
-    groups = [[program("a")], [program("b")], [last]]
+    home = FOLDER / "home"  # without it, b cannot be started
+    home.mkdir()
+    groups = [[program("a")], [program("b", cwd=home)], [last]]
     if "--silent" in sys.argv:  # a worker that executes nothing, and little patience with it
         groups.append([program("worker")])
         stuck.AFTER_S, supervising._LOOK_S = 0.3, 0.1

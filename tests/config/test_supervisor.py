@@ -1,5 +1,6 @@
 """The supervisor against real processes: scripts that note when they start and are asked to stop."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from config import paths, sitelock
+from config.child import Child, Program
 
 SITE = Path(__file__).with_name("site_of_scripts.py")
 ENV = {**os.environ, "PYTHONPATH": f"{paths.BASE_DIR}{os.pathsep}{paths.BASE_DIR / 'platform'}"}
@@ -80,6 +82,31 @@ def test_a_crashed_program_is_started_again(start: Start, tmp_path: Path) -> Non
     first = pid_of(tmp_path, "b")
     os.kill(first, signal.SIGKILL)
     assert until(lambda: pid_of(tmp_path, "b") != first)
+
+
+def test_a_program_that_cannot_be_started_is_tried_again(start: Start, tmp_path: Path) -> None:
+    site = start()
+    first = pid_of(tmp_path, "b")
+    (tmp_path / "home").rename(tmp_path / "away")
+    os.kill(first, signal.SIGKILL)
+    wait_for_line(site, "said b cannot be started now")
+    (tmp_path / "away").rename(tmp_path / "home")
+
+    assert until(lambda: pid_of(tmp_path, "b") != first, within_s=30)
+
+
+async def test_a_program_runs_to_its_end_when_its_log_takes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "noisy.log").symlink_to("/dev/full")
+    argv = (
+        sys.executable,
+        "-c",
+        "print('x' * 99 + chr(10), end='', flush=True)\nprint(('y' * 99 + chr(10)) * 5000)",
+    )
+    child = Child(Program(name="noisy", argv=argv), tmp_path, print)
+
+    await child.start()
+
+    assert await asyncio.wait_for(child.wait(), 60) == 0
 
 
 def test_a_killed_supervisor_takes_every_program_along(start: Start, tmp_path: Path) -> None:
