@@ -26,7 +26,7 @@ def not_yours(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
     """403 for a form without its token: open too long, or sent from another site. Nothing was changed."""
-    logger.info("csrf.refused", extra={"path": request.path, "reason": reason})
+    logger.info("csrf.refused", extra={"route": tracing.route_of(request), "reason": reason})
     return render(request, "403.html", {"form_refused": True}, status=403)
 
 
@@ -45,7 +45,8 @@ def broken(request: HttpRequest) -> HttpResponse:
     """500. The page needs neither database nor session: they may be what is broken."""
     reference = tracing.current()
     # Django calls this while it handles the exception, so the traceback is at hand.
-    logger.error("page.failed", exc_info=sys.exc_info(), extra={"path": request.path, "request": reference})
+    fields = {"route": tracing.route_of(request), "request": reference}
+    logger.error("page.failed", exc_info=sys.exc_info(), extra=fields)
     context = {"reference": reference, "theme": request.COOKIES.get("theme")}
     return HttpResponse(_broken_page(context), status=500)
 

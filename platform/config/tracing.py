@@ -74,10 +74,14 @@ def _user_so_far(request: HttpRequest) -> int | None:
     return user.pk if user is not None else None
 
 
-def _note(request: HttpRequest, status: int, took_s: float, queries: int) -> None:
+def route_of(request: HttpRequest) -> str:
+    """What to write of an address: the route, since paths hold names, ids and the keys of password mails."""
     match = request.resolver_match
-    # The route, not the path: paths hold names, ids and the keys of password mails.
-    route = str(match.route) or "/" if match else "(none)"
+    return str(match.route) or "/" if match else "(none)"
+
+
+def _note(request: HttpRequest, status: int, took_s: float, queries: int) -> None:
+    route = route_of(request)
     metrics.answered(request.method or "", route, status, took_s)
     level = logging.DEBUG if route in _QUIET and status < 500 else logging.INFO
     if logger.isEnabledFor(level):

@@ -173,3 +173,11 @@ async def test_a_socket_has_an_id_and_one_line_when_it_closes(lines: Lines) -> N
     (inside,), (closed,) = lines.of("socket.inside"), lines.of("socket.closed")
     assert inside["request"] == closed["request"] == "edge-0001"
     assert closed["path"] == "/ws/live/x/"
+
+
+def test_what_is_said_of_a_page_that_went_wrong_names_its_route_and_never_its_path(lines: Lines) -> None:
+    Client(enforce_csrf_checks=True).post("/accounts/password/reset/key/1-of-a-mail/")
+
+    (refused,) = lines.of("csrf.refused")
+    assert refused["route"].startswith("accounts/password/reset/key/")
+    assert "of-a-mail" not in json.dumps(refused)
