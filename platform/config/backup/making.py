@@ -7,6 +7,7 @@ copy is exact. One that is awake is never copied: its broker writes all the time
 
 import errno
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ _ASLEEP_WITHIN_S = 90.0
 _LEASE_WITHIN_S = 15.0
 _LOOK_S = 0.25
 _DEAD_S = 3600.0
+_SNAPSHOT = f"{DATABASE}.backup-"
 # The archive cannot be written; anything else is about the file that is read.
 _WRITING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
 
@@ -69,7 +71,8 @@ def make(to: Path, *, sleep: bool, say: Say) -> Made:
     if not running:
         quiet.hold_site(lock, paths.DATA_DIR, f"a backup is made (process {os.getpid()})")
     to.parent.mkdir(parents=True, exist_ok=True)
-    _forget_broken_off(to.parent)
+    _forget_broken_off(to.parent, "millrace-*.partial")
+    _forget_broken_off(_database().parent, f"{_SNAPSHOT}*")
     writer = Writer(to)
     try:
         return _fill(writer, running=running, sleep=sleep and running, say=say)
@@ -80,9 +83,9 @@ def make(to: Path, *, sleep: bool, say: Say) -> Made:
         lock.release()
 
 
-def _forget_broken_off(folder: Path) -> None:
+def _forget_broken_off(folder: Path, names: str) -> None:
     """What is left of backups that were killed: an hour without a byte."""
-    for partial in folder.glob("millrace-*.partial"):
+    for partial in folder.glob(names):
         if time.time() - partial.stat().st_mtime > _DEAD_S:
             partial.unlink(missing_ok=True)
 
@@ -113,15 +116,20 @@ def _fill(writer: Writer, *, running: bool, sleep: bool, say: Say) -> Made:
 @contextmanager
 def _snapshot() -> Iterator[Path]:
     """The database as it is at one moment, whoever writes to it (sqlite.org/lang_vacuum.html)."""
-    copy = Path(settings.DATABASES["default"]["NAME"]).with_name(f"{DATABASE}.backup")
-    copy.unlink(missing_ok=True)
-    os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    # A name of its own: somebody else may be making a backup, too.
+    handle, name = tempfile.mkstemp(prefix=_SNAPSHOT, dir=_database().parent)
+    os.close(handle)
+    copy = Path(name)
     try:
         with connection.cursor() as cursor:
-            cursor.execute("VACUUM INTO %s", [str(copy)])
+            cursor.execute("VACUUM INTO %s", [name])
         yield copy
     finally:
         copy.unlink(missing_ok=True)
+
+
+def _database() -> Path:
+    return Path(settings.DATABASES["default"]["NAME"])
 
 
 def _migrations() -> dict[str, list[str]]:
