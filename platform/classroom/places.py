@@ -17,17 +17,24 @@ def give_place(
     username: str,
     cohort_name: str,
     *,
-    role: Role = Role.STUDENT,
+    role: Role | None = None,
     begins: date | None = None,
     ends: date | None = None,
 ) -> Enrolment:
-    """Put somebody in a class, or back in it; with `begins`, make the class where there is none."""
+    """Put somebody in a class, or back in it; with `begins`, make the class where there is none.
+
+    role: None keeps that of a place there has been, and makes a new one a student's.
+    """
     user = _user(username)
     if role == Role.INSTRUCTOR and not user.is_staff_member:
         raise NoPlace(f"{user.username} is a student. Make an account with --role instructor first.")
     cohort = _cohort(cohort_name, begins, ends)
+    again = {"left_at": None} | ({"role": role} if role else {})
     place, _ = Enrolment.objects.update_or_create(
-        user=user, cohort=cohort, defaults={"role": role, "left_at": None}
+        user=user,
+        cohort=cohort,
+        defaults=again,
+        create_defaults={"role": role or Role.STUDENT},
     )
     return place
 

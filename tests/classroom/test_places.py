@@ -39,6 +39,14 @@ def test_a_place_that_is_taken_can_be_given_again() -> None:
     assert Enrolment.objects.get().left_at is None
 
 
+def test_an_instructor_who_is_enrolled_again_stays_one() -> None:
+    make.instructor("grace")
+    enrol("grace", "Autumn", "--as", "instructor", "--begins", "2026-10-05")
+
+    assert enrol("grace", "Autumn") == "grace is instructor in Autumn.\n"
+    assert enrol("grace", "Autumn", "--as", "student") == "grace is student in Autumn.\n"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -29,6 +29,6 @@ def _do(*, username: str, cohort: str, leave: bool, **asked: Any) -> str:
     if leave:
         place = places.take_place(username, cohort)
         return f"{place.user.username} has left {place.cohort.name}."
-    role = Role(asked["role"] or Role.STUDENT)
+    role = Role(asked["role"]) if asked["role"] else None
     place = places.give_place(username, cohort, role=role, begins=asked["begins"], ends=asked["ends"])
-    return f"{place.user.username} is {role.label} in {place.cohort.name}."
+    return f"{place.user.username} is {Role(place.role).label} in {place.cohort.name}."
