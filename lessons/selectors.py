@@ -114,7 +114,10 @@ def _served(version: LabVersion) -> ServedLab:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabPanel:
-    """What lessons/lab.html shows. state: "idle", "open", "elsewhere" (its sandbox is gone) or "done"."""
+    """What lessons/lab.html shows.
+
+    state: "open"; "elsewhere", its sandbox is gone; "done", every task has passed; else "idle".
+    """
 
     lab: Lab
     digest: str
@@ -122,7 +125,6 @@ class LabPanel:
     lesson_slug: str
     state: str
     tasks: tuple[TaskRow, ...]
-    points: int
     sandbox_ready: bool
     folder: str
     error: str = ""
@@ -160,8 +162,7 @@ def lab_panel(
     served = _begun_version(served, rows)
     standings = {row.task_id: standing(row) for row in rows}
     attempt = next((row.attempt for row in rows if row.attempt is not None), None)
-    state = _state(attempt, sandbox)
-    points = sum(row.points for row in rows)
+    state = _state(served.lab, rows, attempt, sandbox)
     return LabPanel(
         lab=served.lab,
         digest=served.version.digest,
@@ -175,7 +176,6 @@ def lab_panel(
             begun=state == "open",
             now=timezone.now().timestamp(),
         ),
-        points=points,
         sandbox_ready=sandbox is not None and sandbox.state in ("ready", "degraded"),
         folder=served.lab.slug,
         error=error,
@@ -197,12 +197,11 @@ def task_exists(served: ServedLab, user: User, task_id: str) -> bool:
     return TaskProgress.objects.filter(user=user, lab_id=served.lab.id, task_id=task_id).exists()
 
 
-def _state(attempt: Attempt | None, sandbox: Sandbox | None) -> str:
-    if attempt is None:
-        return "idle"
-    if attempt.ended_at is not None:
-        return "done"
-    return "open" if sandbox is not None and attempt.sandbox_id == sandbox.id else "elsewhere"
+def _state(lab: Lab, rows: list[TaskProgress], attempt: Attempt | None, sandbox: Sandbox | None) -> str:
+    if attempt is not None and attempt.ended_at is None:
+        return "open" if sandbox is not None and attempt.sandbox_id == sandbox.id else "elsewhere"
+    passed = {row.task_id for row in rows if row.passed_at is not None}
+    return "done" if passed >= {task.id for task in lab.tasks} else "idle"
 
 
 def standing(row: TaskProgress) -> Standing:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 import zlib
 from typing import Any
 from uuid import UUID
@@ -44,6 +45,7 @@ from sandboxes.observe import open_view
 
 NEEDS_SANDBOX = "Your sandbox is not running. Start it beside the text, then begin the lab."
 NONCE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+STOP_S = 5.0  # for a program that is asked to end; the backend kills it after 3
 _READY = (SandboxState.READY, SandboxState.DEGRADED)
 
 
@@ -114,9 +116,13 @@ def open_attempt(user: User, lab_id: str) -> Attempt:
 
 
 def clear(endpoint: KafkaEndpoint, lab: Lab) -> None:
-    """Remove what a lab owns in Kafka, and nothing else."""
-    stagehand.remove_groups(endpoint, lab.owns.groups)
+    """Remove what a lab owns in Kafka, and nothing else.
+
+    Topics first: with a topic go all offsets committed on it, so that a group whose members have not left
+    yet is as good as new.
+    """
     stagehand.remove_topics(endpoint, lab.owns.topics)
+    stagehand.remove_groups(endpoint, lab.owns.groups)
 
 
 def wishes(lab: Lab) -> list[stagehand.TopicWish]:
@@ -222,9 +228,19 @@ def _exists(workspace: Workspace, path: str) -> bool:
 
 
 def _stop_programs(workspace: Workspace, folder: str) -> None:
-    for run in workspace.programs():
-        if run.running and run.path.startswith(f"{folder}/"):
-            workspace.kill_program(run.program_id)
+    """Ask the lab's programs to end, and end those that do not: who is asked may leave its group."""
+    for program_id in _running(workspace, folder):
+        workspace.stop_program(program_id)
+    deadline = time.monotonic() + STOP_S
+    while _running(workspace, folder) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for program_id in _running(workspace, folder):
+        workspace.kill_program(program_id)
+
+
+def _running(workspace: Workspace, folder: str) -> list[str]:
+    runs = workspace.programs()
+    return [run.program_id for run in runs if run.running and run.path.startswith(f"{folder}/")]
 
 
 def _running_sandbox(user: User) -> Sandbox:
@@ -245,7 +261,7 @@ class _as_sentence:  # noqa: N801 - used like a word
             raise NotNow(error.sentence) from error
         if isinstance(error, stagehand.StageError):
             raise NotNow(
-                f"Kafka refused to prepare this lab: {error}. Stop your programs and try again."
+                f'Kafka refused to prepare this lab ("{error}"). Stop your programs and try again.'
             ) from error
         if isinstance(error, ViewUnavailable):
             raise NotNow("Your broker does not answer just now. Try again in a moment.") from error

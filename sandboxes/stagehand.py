@@ -19,12 +19,17 @@ from sandboxes.kafka_calls import ABSENT, REQUEST_S, admin, is_error, patiently,
 from sandboxes.view import Horizon, ViewUnavailable
 
 _GONE_S = 5.0
+_EMPTY_S = 3.0
 _SETTLED = {KafkaError.TOPIC_ALREADY_EXISTS}
 _NO_GROUP = {KafkaError.GROUP_ID_NOT_FOUND}
 
 
 class StageError(Exception):
-    """Kafka refused; the sentence says what."""
+    """Kafka refused; the text is Kafka's own sentence."""
+
+    def __init__(self, refusal: KafkaError) -> None:
+        super().__init__(refusal.str())
+        self.code = refusal.code()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +87,16 @@ def remove_topics(endpoint: KafkaEndpoint, names: Iterable[str]) -> None:
 
 
 def remove_groups(endpoint: KafkaEndpoint, names: Iterable[str]) -> None:
-    """Delete groups without members; one that is still in use raises StageError."""
-    for name in names:
-        _do(partial(_delete_group, endpoint, name), _NO_GROUP)
+    """Delete groups; one whose members do not leave within some seconds is left.
+
+    A member that was killed stays until its session times out, 45 s by default.
+    """
+    left, deadline = list(names), time.monotonic() + _EMPTY_S
+    while left:
+        left = [name for name in left if not _removed_group(endpoint, name)]
+        if not left or time.monotonic() > deadline:
+            return
+        time.sleep(0.1)
 
 
 def log_ends(endpoint: KafkaEndpoint, names: Iterable[str]) -> Horizon:
@@ -159,6 +171,17 @@ def _delete_topic(endpoint: KafkaEndpoint, name: str) -> None:
     admin(endpoint).delete_topics([name], request_timeout=REQUEST_S)[name].result()
 
 
+def _removed_group(endpoint: KafkaEndpoint, name: str) -> bool:
+    """Delete a group; False while it has members."""
+    try:
+        _do(partial(_delete_group, endpoint, name), _NO_GROUP)
+    except StageError as error:
+        if error.code == KafkaError.NON_EMPTY_GROUP:
+            return False
+        raise
+    return True
+
+
 def _delete_group(endpoint: KafkaEndpoint, name: str) -> None:
     admin(endpoint).delete_consumer_groups([name], request_timeout=REQUEST_S)[name].result()
 
@@ -174,4 +197,4 @@ def _do(call: Callable[[], object], fine: set[int] | None = None) -> None:
         patiently(call)
     except KafkaException as error:
         if not is_error(error, fine or set()):
-            raise StageError(str(error.args[0])) from error
+            raise StageError(error.args[0]) from error

@@ -21,6 +21,7 @@ from sandboxes.backends.base import Fault, KafkaEndpoint, Workspace
 from sandboxes.models import FaultRecord, Sandbox
 from sandboxes.observe import open_view
 from sandboxes.stagehand import OutgoingRecord, TopicWish
+from sandboxes.view import GroupView
 from tests import make, small_course
 from tests.lessons import rows
 from tests.live.valkey import running_valkey
@@ -76,6 +77,22 @@ where = dict(line.strip().split("=", 1) for line in open("../kafka.properties") 
 producer = Producer(where)
 for n in range(3):
     producer.produce("orders", json.dumps({"nonce": lab["nonce"], "n": n}))
+"""
+# Ends as it is told to, or does not hear of it; only the first kind leaves its group.
+READER = """\
+import signal, sys
+from confluent_kafka import Consumer
+
+where = dict(line.strip().split("=", 1) for line in open("../kafka.properties") if "=" in line)
+consumer = Consumer({**where, "group.id": "readers", "group.protocol": "%s", "auto.offset.reset": "earliest"})
+going = [True]
+signal.signal(signal.SIGTERM, lambda *_: going.clear() if %s else None)
+consumer.subscribe(["orders"])
+while going:
+    record = consumer.poll(0.2)
+    if record is not None and not record.error():
+        consumer.commit(record, asynchronous=False)
+consumer.close()
 """
 SOLUTION = STARTER + "assert producer.flush(20) == 0\n"
 
@@ -207,6 +224,30 @@ def test_reset_touches_only_what_the_lab_owns(desk: Desk, version: LabVersion) -
     assert desk.workspace.read_file("one/main.py").text == SOLUTION
     services.reset_lab(desk.user, version, restore_files=True)
     assert desk.workspace.read_file("one/main.py").text == STARTER
+
+
+def group_of(desk: Desk) -> GroupView | None:
+    return open_view(desk.sandbox.id).group("readers")
+
+
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+@pytest.mark.parametrize("listens", [True, False])
+def test_reset_ends_a_program_that_reads_in_a_group_and_forgets_what_the_group_has_read(
+    desk: Desk, version: LabVersion, protocol: str, listens: bool
+) -> None:
+    services.start_attempt(desk.user, version)
+    stagehand.send(desk.endpoint, [OutgoingRecord(topic="orders", value="one")])
+    desk.workspace.write_file("one/main.py", READER % (protocol, listens))
+    run = desk.workspace.start_program(path="one/main.py")
+    until(lambda: (group := group_of(desk)) and group.committed, within_s=60)
+
+    attempt = services.reset_lab(desk.user, version)
+
+    ended = next(one for one in desk.workspace.programs() if one.program_id == run.program_id)
+    group = group_of(desk)
+    assert ended.reason == "stopped"
+    assert attempt.horizon == {"orders": [0, 0]}
+    assert group is None if listens else group is not None and not group.committed
 
 
 def test_records_of_an_earlier_attempt_never_pass(desk: Desk, version: LabVersion) -> None:

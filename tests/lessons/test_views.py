@@ -297,6 +297,18 @@ def test_an_attempt_in_a_sandbox_that_was_replaced_is_to_begin_again(
     assert "Your sandbox was replaced since you began" in text(page, LAB)
 
 
+def test_a_reset_that_is_refused_says_why_and_lets_one_begin(
+    page: Client, ada: User, version: LabVersion
+) -> None:
+    rows.attempt(ada, version, rows.sandbox(ada))  # a sandbox that its backend does not know
+
+    shown = text(page, LAB + "reset/", now="1")
+
+    assert "There is no such sandbox here." in shown
+    assert ">Begin</button>" in shown
+    assert "Do it again" not in shown
+
+
 def test_the_home_page_tells_the_last_verdicts(
     page: Client, ada: User, version: LabVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
