@@ -20,7 +20,7 @@ from uuid import UUID
 import redis.asyncio
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import DatabaseError, close_old_connections
 
 from lessons.models import Attempt
 from lessons.tasks import ring
@@ -133,7 +133,7 @@ class Grader:
         """News whenever one of the sandbox's programs starts or ends."""
         after = 0
         while True:
-            with suppress(SandboxError, BackendError, OSError, Sandbox.DoesNotExist):
+            with suppress(SandboxError, BackendError, OSError, DatabaseError, Sandbox.DoesNotExist):
                 sandbox = await Sandbox.objects.select_related("cluster").aget(pk=sandbox_id)
                 workspace = await sync_to_async(provisioning.workspace)(sandbox)
                 async for event in workspace.follow(after=after):

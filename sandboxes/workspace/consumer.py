@@ -1,8 +1,9 @@
 """The workspace's websocket: programs started, stopped and followed by the owner of one sandbox.
 
 The handshake's origin is checked before this is reached; session and ownership are checked here, at the
-connect, before each request and every few seconds. What is sent waits in a bounded queue: a browser that
-does not keep up is closed with a code that means "come back and say where you were".
+connect, before each request and every few seconds. What is sent waits in a bounded queue, and while that is
+full its source waits: a browser that takes nothing for a while is closed with a code that means "come back
+and say where you were".
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from uuid import UUID
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.contrib.auth import get_user
+from django.db import DatabaseError
 
 from accounts.models import User
 from sandboxes import limits, provisioning, selectors, services
@@ -32,6 +34,8 @@ INBOUND_BYTES = 4096
 OUTBOUND_FRAMES = 512
 RECHECK_S = 5.0
 RETRY_S = 1.0
+# How long a browser may take nothing of what waits for it.
+SLOW_S = 10.0
 
 
 class WorkspaceConsumer(AsyncWebsocketConsumer):
@@ -87,7 +91,11 @@ class WorkspaceConsumer(AsyncWebsocketConsumer):
     async def _watch_session(self) -> None:
         while True:
             await asyncio.sleep(RECHECK_S)
-            code = await database_sync_to_async(self._refusal)()
+            try:
+                code = await database_sync_to_async(self._refusal)()
+            except DatabaseError:  # busy for a moment; the next look is soon
+                logger.exception("workspace.look")
+                continue
             if code:
                 await self.close(code)
                 return
@@ -107,7 +115,7 @@ class WorkspaceConsumer(AsyncWebsocketConsumer):
         try:
             await handler(asked)
         except (SandboxError, BackendError) as error:
-            self._put({"kind": "error", "op": asked["op"], "sentence": error.sentence})
+            await self._tell({"kind": "error", "op": asked["op"], "sentence": error.sentence})
 
     async def _op_follow(self, asked: dict[str, Any]) -> None:
         after = asked.get("after", 0)
@@ -158,25 +166,30 @@ class WorkspaceConsumer(AsyncWebsocketConsumer):
             runs = await database_sync_to_async(self._programs)()
         except (SandboxError, BackendError):
             runs = ()
-        self._put({"kind": "programs", "programs": [asdict(run) for run in runs]})
+        await self._tell({"kind": "programs", "programs": [asdict(run) for run in runs]})
 
     async def _follow(self, after: int) -> None:
         """Pass on what programs do, for ever; a restart of the host is waited for."""
         cleaners: dict[str, ColourOnly] = {}
         while True:
-            with suppress(SandboxError, BackendError, OSError):
+            with suppress(SandboxError, BackendError, OSError, DatabaseError, Sandbox.DoesNotExist):
                 space = await database_sync_to_async(self._workspace)()
                 async for event in space.follow(after=after):
+                    if not await self._tell(_frame(event, cleaners)):
+                        return
                     after = event.seq
-                    self._put(_frame(event, cleaners))
             await asyncio.sleep(RETRY_S)
 
-    def _put(self, frame: dict[str, Any]) -> None:
+    async def _tell(self, frame: dict[str, Any]) -> bool:
+        """False when the browser takes nothing any more, and was told to come back."""
         try:
-            self._outbox.put_nowait(json.dumps(frame))
-        except asyncio.QueueFull:
+            async with asyncio.timeout(SLOW_S):
+                await self._outbox.put(json.dumps(frame))
+        except TimeoutError:
             logger.info("workspace.slow", extra={"sandbox": self.sandbox_id.hex})
-            self._tasks.append(asyncio.create_task(self.close(SLOW)))
+            await self.close(SLOW)
+            return False
+        return True
 
     async def _write(self) -> None:
         while True:

@@ -10,6 +10,7 @@ from channels.auth import AuthMiddlewareStack
 from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 from django.contrib.sessions.models import Session
+from django.db import OperationalError
 from django.test import Client
 
 from accounts.models import User
@@ -193,6 +194,7 @@ async def test_a_browser_that_does_not_keep_up_is_told_to_come_back(
     ada: User, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consumer, "OUTBOUND_FRAMES", 8)
+    monkeypatch.setattr(consumer, "SLOW_S", 0.2)
     blocked = asyncio.Event()
 
     async def never(self: object) -> None:
@@ -207,3 +209,41 @@ async def test_a_browser_that_does_not_keep_up_is_told_to_come_back(
     await tab.say(op="run", path="many.py", args=[], label="")
 
     assert await tab.code() == consumer.SLOW
+
+
+async def test_a_long_past_is_told_whole_however_fast_it_comes(
+    ada: User, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "OUTBOUND_FRAMES", 8)
+    lines = "\n".join(f"print('{number}')" for number in range(200))
+    await sync_to_async(provisioning.workspace(sandbox).write_file)("many.py", lines)
+    tab = await browser(ada, sandbox.pk)
+    await tab.say(op="run", path="many.py", args=[], label="")
+    await tab.say(op="follow", after=0)
+
+    told = ""
+    while "199" not in told:
+        told += (await tab.hear("output"))["text"]
+
+    assert told.split() == [str(number) for number in range(200)]
+    await tab.socket.disconnect()
+
+
+@pytest.mark.logs("workspace.look")
+async def test_a_database_that_is_busy_once_does_not_end_the_watch_over_the_session(
+    ada: User, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "RECHECK_S", 0.1)
+    tab = await browser(ada, sandbox.pk)
+    refusals = iter([OperationalError("database is locked")])
+    looked = consumer.WorkspaceConsumer._refusal
+
+    def busy_once(self: consumer.WorkspaceConsumer) -> int:
+        for error in refusals:
+            raise error
+        return looked(self)
+
+    monkeypatch.setattr(consumer.WorkspaceConsumer, "_refusal", busy_once)
+    await sync_to_async(Session.objects.all().delete)()
+
+    assert await tab.code() == consumer.SIGNED_OUT
