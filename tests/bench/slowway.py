@@ -17,10 +17,11 @@ def slow_way(address: str, hold_s: float) -> Iterator[int]:
     async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, held: float) -> None:
         while data := await reader.read(65536):
             loop.call_later(held, writer.write, data)
+        loop.call_later(held, writer.close)
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", target)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, asyncio.CancelledError):
             await asyncio.gather(pass_on(reader, back, 0), pass_on(there, writer, hold_s))
 
     thread = threading.Thread(target=loop.run_forever, daemon=True)
