@@ -43,7 +43,9 @@ function onMode(alive) {
   document.body.dispatchEvent(new CustomEvent("lab:changed"));
 }
 
-const onPanel = (panel) => tools?.then(({ deck }) => deck.found(panel));
+function onPanel(panel) {
+  tools?.then(({ deck }) => deck.found(panel));
+}
 
 /** Other rooms' news: htmx listens on the body for it. */
 async function onNews(kind, data) {
