@@ -4,6 +4,11 @@ from prometheus_client import Counter, Gauge
 
 VIEWERS = Gauge("millrace_live_viewers", "Tabs that watch a sandbox.", multiprocess_mode="livesum")
 WATCHES = Gauge("millrace_live_watches", "Sandboxes that are sampled.", multiprocess_mode="livesum")
+UNWATCHED = Gauge(
+    "millrace_live_unwatched",
+    "Watched sandboxes that a sampler leaves to others.",
+    multiprocess_mode="livemin",
+)
 FRAMES = Counter("millrace_live_frames_total", "Frames that reached a web process.")
 DELIVERIES = Counter("millrace_live_deliveries_total", "Frames handed to tabs.")
 SKIPPED = Counter(

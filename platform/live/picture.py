@@ -19,6 +19,8 @@ from live.wire.requests import ClusterMeta, DescribedGroup, TopicMeta
 Offsets = Mapping[tuple[str, int], int]
 
 _MOST_STEPS = 64
+# A group costs every flush and every snapshot, and a program can make as many as it likes.
+MOST_GROUPS = 200
 _STARTING = "The broker has not answered yet."
 
 
@@ -42,6 +44,7 @@ class Picture:
         self._notes: list[Event] = []
         self._said: set[tuple[int, int]] = set()
         self._versions: dict[str, int] = {}
+        self._is_crowded = False
 
     def snapshot(self) -> Snapshot:
         return Snapshot(
@@ -143,6 +146,18 @@ class Picture:
 
     # -- Groups --------------------------------------------------------------------------------------------
 
+    def takes(self, group: str) -> bool:
+        """Whether there is room for a group that may be new; says once when there is none."""
+        if group in self.groups or len(self.groups) < MOST_GROUPS:
+            return True
+        if not self._is_crowded:
+            self._is_crowded = True
+            sentence = (
+                f"There are more than {MOST_GROUPS} consumer groups; the first {MOST_GROUPS} are shown."
+            )
+            self.note({"kind": "crowded", "sentence": sentence})
+        return False
+
     def version(self, group: str) -> int:
         """Grows with every record about the group: an answer asked for before the last one is out of date."""
         return self._versions.get(group, 0)
@@ -151,6 +166,8 @@ class Picture:
         """Take in one record of __consumer_offsets; True when it was about members, not only a commit."""
         if isinstance(record, Undecoded):
             self._say_undecoded(record)
+            return False
+        if not self.takes(record.group):
             return False
         self._versions[record.group] = self.version(record.group) + 1
         group = folding.fold(self.groups.get(record.group), record, self._names.get)

@@ -31,6 +31,7 @@ class Sampler:
         self._watches: dict[str, tuple[Watch, asyncio.Task[None]]] = {}
         self._gone: set[str] = set()
         self._knocked = asyncio.Event()
+        self._is_full = False
 
     async def run(self) -> None:
         """Until cancelled; then give every lease back."""
@@ -54,6 +55,14 @@ class Sampler:
             if hex_id not in self._watches and len(self._watches) < MOST_WATCHES:
                 watch = Watch(hex_id, self._feed, self._resolve)
                 self._watches[hex_id] = (watch, asyncio.create_task(watch.run()))
+        self._say_if_full(len(watched - self._gone - set(self._watches)))
+
+    def _say_if_full(self, left: int) -> None:
+        """Those left are another sampler's, if there is one: then each says how many it leaves to others."""
+        metrics.UNWATCHED.set(left)
+        if left and not self._is_full:
+            logger.warning("live.full", extra={"watches": MOST_WATCHES, "left": left})
+        self._is_full = bool(left)
 
     def _clear_away(self) -> None:
         """Forget watches that have ended. A deleted sandbox stays watched by name until its pages notice."""

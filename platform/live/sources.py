@@ -17,7 +17,7 @@ from live.cluster import Cluster
 from live.decoders import Commit, Decoded, decode
 from live.frames import RECORDS_KEPT
 from live.lanes import TopicLane
-from live.picture import Picture
+from live.picture import MOST_GROUPS, Picture
 from live.tails import Sink, StartAt, TopicTail
 from live.wire import batches, requests
 from live.wire.batches import Batch
@@ -31,6 +31,8 @@ STARTS_EVERY_S = 5.0
 DESCRIBE_EVERY_S = 5.0
 COMMITS_EVERY_S = 30.0
 GROUP_TOPIC = "__consumer_offsets"
+# Transactions at a time, and commits in one of them.
+_MOST_WAITING = 2000
 _DESCRIBED = {"classic": requests.describe_classic, "consumer": requests.describe_consumer}
 
 
@@ -155,8 +157,9 @@ class GroupPoll:
         if now >= self._commits_due:
             self._commits_due = now + COMMITS_EVERY_S
 
-    async def _look_at(self, broker: int, groups: Sequence[ListedGroup]) -> None:
+    async def _look_at(self, broker: int, listed: Sequence[ListedGroup]) -> None:
         now = time.monotonic()
+        groups = self._taken(listed)
         unknown = {g.group for g in groups if g.group not in self._picture.groups}
         changed = [g for g in groups if g.group in unknown or now >= self._describe_due or self._differs(g)]
         for kind in {g.kind for g in changed}:
@@ -164,6 +167,15 @@ class GroupPoll:
         wanted = [g.group for g in groups if g.group in unknown or now >= self._commits_due]
         if wanted:
             await self._read_commits(broker, wanted)
+
+    def _taken(self, listed: Sequence[ListedGroup]) -> list[ListedGroup]:
+        """Those that are in the picture, and as many others as there is room for."""
+        known = [g for g in listed if g.group in self._picture.groups]
+        others = [g for g in listed if g.group not in self._picture.groups]
+        room = max(MOST_GROUPS - len(self._picture.groups), 0)
+        if others[room:]:
+            self._picture.takes(others[room].group)
+        return known + others[:room]
 
     def _differs(self, group: ListedGroup) -> bool:
         known = self._picture.groups[group.group]
@@ -235,7 +247,7 @@ class GroupSink:
 
     def __init__(self, picture: Picture) -> None:
         self._picture = picture
-        self._pending: dict[tuple[int, int], list[Decoded]] = {}
+        self._pending: dict[tuple[int, int], dict[tuple[str, str, int], Decoded]] = {}
 
     def take(self, partition: int, found: Sequence[Batch], start: int, *, is_history: bool) -> int:
         for batch in found:
@@ -268,16 +280,23 @@ class GroupSink:
         key = (partition, batch.producer_id)
         try:
             if batch.is_control:
-                waiting = self._pending.pop(key, [])
-                self._fold(waiting if batches.commits(batch) else [])
+                waiting = self._pending.pop(key, {})
+                self._fold(waiting.values() if batches.commits(batch) else ())
                 return
             decoded = [decode(r.key, r.value) for r in batches.records(batch, start=start)]
         except CorruptAnswer:
             return
         if batch.is_transactional:
-            self._pending.setdefault(key, []).extend(one for one in decoded if isinstance(one, Commit))
+            self._wait(key, decoded)
         else:
             self._fold(decoded)
+
+    def _wait(self, key: tuple[int, int], decoded: Iterable[Decoded]) -> None:
+        """Until the transaction ends. What there is no room for is read with the next look at the groups."""
+        waiting = self._pending.setdefault(key, {}) if len(self._pending) < _MOST_WAITING else {}
+        for one in decoded:
+            if isinstance(one, Commit) and self._picture.takes(one.group) and len(waiting) < _MOST_WAITING:
+                waiting[one.group, one.topic, one.partition] = one
 
     def _fold(self, decoded: Iterable[Decoded]) -> None:
         has_moved = False
