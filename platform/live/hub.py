@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -37,6 +37,15 @@ _LISTEN_S = 5.0
 
 # Takes an operation that came to some web process for a tab that may be here: its name, and the text.
 TakeOp = Callable[[str, str], None]
+
+
+@contextlib.contextmanager
+def _one_alone(event: str) -> Iterator[None]:
+    """What one message or one sandbox breaks, the others of this process must not feel."""
+    try:
+        yield
+    except Exception:
+        logger.exception(event)
 
 
 class Hub:
@@ -145,7 +154,9 @@ class Hub:
                     await self._subscribe()
                     self._listen_again(was_cut)
                     while True:
-                        self._heard(await ear.get_message(timeout=_LISTEN_S))
+                        message = await ear.get_message(timeout=_LISTEN_S)
+                        with _one_alone("live.hub.message"):
+                            self._heard(message)
             except (RedisError, OSError) as error:
                 logger.warning("live.hub.cut", extra={"error": str(error)})
                 was_cut = True
@@ -204,12 +215,16 @@ class Hub:
             pinged = now if is_ping_due else pinged
             metrics.VIEWERS.set(sum(len(channel.viewers) for channel in self._channels.values()))
             for channel in list(self._channels.values()):
-                for viewer in list(channel.viewers):
-                    viewer.tick(now)
-                    if is_ping_due:
-                        viewer.say(frames.Ping(t=now_ms(), heard=channel.heard))
-                if not channel.viewers and now - channel.left_at > LINGER_S:
-                    self._leave(channel)
+                with _one_alone("live.hub.tick"):
+                    self._tick_one(channel, now, is_ping_due)
+
+    def _tick_one(self, channel: Channel, now: float, is_ping_due: bool) -> None:
+        for viewer in list(channel.viewers):
+            viewer.tick(now)
+            if is_ping_due:
+                viewer.say(frames.Ping(t=now_ms(), heard=channel.heard))
+        if not channel.viewers and now - channel.left_at > LINGER_S:
+            self._leave(channel)
 
     def _leave(self, channel: Channel) -> None:
         del self._channels[channel.hex_id]

@@ -159,7 +159,8 @@ export function createBoard(root, { look, history, ink, letter, whole = false })
   addEventListener("resize", () => { dirty = true; slowAt = 0; });
   readTokens();
 
-  const frame = (t) => { paint(t); requestAnimationFrame(frame); };
+  // Asked for first: one frame that cannot be drawn must not be the last.
+  const frame = (t) => { requestAnimationFrame(frame); paint(t); };
   requestAnimationFrame(frame);
 
   return {

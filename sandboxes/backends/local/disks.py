@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
 
 from sandboxes.backends.local import files
 from sandboxes.backends.local.files import Usage
 from sandboxes.backends.local.sandbox import LocalSandbox
 from sandboxes.backends.local.settings import Limits
+
+logger = logging.getLogger(__name__)
 
 _LOOK_S = 5.0
 _DATA_FILES = 100_000
@@ -40,7 +43,10 @@ class Disks:
         present = list(self._sandboxes())
         for one in present:
             if one.is_running() and not (one.record.frozen and one.record.sandbox_id in self._seen):
-                await self._look_at(one)
+                try:
+                    await self._look_at(one)
+                except Exception:  # one that cannot be looked at must not end the only quota there is
+                    logger.exception("sandbox.disk_look", extra={"sandbox": one.record.sandbox_id})
         names = {one.record.sandbox_id for one in present}
         self._seen = {name: size for name, size in self._seen.items() if name in names}
 
