@@ -161,7 +161,7 @@ def lab_panel(
     rows = list(rows)
     served = _begun_version(served, rows)
     standings = {row.task_id: standing(row) for row in rows}
-    attempt = next((row.attempt for row in rows if row.attempt is not None), None)
+    attempt = _open_attempt(rows)
     state = _state(served.lab, rows, attempt, sandbox)
     return LabPanel(
         lab=served.lab,
@@ -184,10 +184,16 @@ def lab_panel(
 
 def _begun_version(served: ServedLab, rows: list[TaskProgress]) -> ServedLab:
     """The version an open attempt began with: a lab that is revised meanwhile is finished as it was."""
-    attempt = next((row.attempt for row in rows if row.attempt is not None), None)
-    if attempt is None or attempt.ended_at is not None or attempt.lab_id == served.version.pk:
+    attempt = _open_attempt(rows)
+    if attempt is None or attempt.lab_id == served.version.pk:
         return served
     return _served(LabVersion.objects.get(pk=attempt.lab_id))
+
+
+def _open_attempt(rows: Iterable[TaskProgress]) -> Attempt | None:
+    """The attempt under way. The row of a task that the lab has no longer keeps the one it was last in."""
+    attempts = (row.attempt for row in rows)
+    return next((one for one in attempts if one is not None and one.ended_at is None), None)
 
 
 def task_exists(served: ServedLab, user: User, task_id: str) -> bool:
@@ -198,7 +204,7 @@ def task_exists(served: ServedLab, user: User, task_id: str) -> bool:
 
 
 def _state(lab: Lab, rows: list[TaskProgress], attempt: Attempt | None, sandbox: Sandbox | None) -> str:
-    if attempt is not None and attempt.ended_at is None:
+    if attempt is not None:
         return "open" if sandbox is not None and attempt.sandbox_id == sandbox.id else "elsewhere"
     passed = {row.task_id for row in rows if row.passed_at is not None}
     return "done" if passed >= {task.id for task in lab.tasks} else "idle"

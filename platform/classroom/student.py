@@ -1,7 +1,7 @@
 """One student: every lab with its tasks, every verdict with its evidence, hints, answers and the sandbox."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -245,15 +245,16 @@ def _lab(column: LabColumn, facts: StudentFacts, row: Row, history: _History) ->
         tasks=tuple(tasks),
         goes=_goes(attempts, column, history),
         points=sum(task.points for task in mine.values()),
-        state=_state(attempts, mine.values()),
+        state=_state(column, attempts, mine),
     )
 
 
-def _state(attempts: Sequence[Attempt], tasks: Iterable[TaskFacts]) -> str:
-    """How the lab stands, in a few words."""
-    if all(task.passed_at is not None for task in tasks):
+def _state(column: LabColumn, attempts: Sequence[Attempt], mine: Mapping[str, TaskFacts]) -> str:
+    """How the lab stands, in a few words; done: every task that it has now."""
+    passed = {name for name, task in mine.items() if task.passed_at is not None}
+    if passed >= {task.id for task in column.tasks}:
         return "done"
-    if any(task.is_open for task in tasks):
+    if any(task.is_open for task in mine.values()):
         return "under way"
     ended = not attempts or attempts[-1].ended_at is not None
     return "ended" if ended else "paused: its sandbox is gone, so it has to be begun again"

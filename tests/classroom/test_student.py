@@ -184,3 +184,14 @@ def test_giving_time_does_not_count_as_the_students_own_use(lesson: Lesson) -> N
     used = box.last_activity_at
     box.refresh_from_db()
     assert box.last_activity_at == used
+
+
+def test_a_lab_is_done_when_every_task_that_it_has_now_was_passed(lesson: Lesson) -> None:
+    attempt = school.begin(lesson.ada, lab(), None)
+    TaskProgress.objects.create(user=lesson.ada, lab_id="5.1", task_id="former", attempt=attempt)
+    for task in school.tasks(lab()):
+        school.passes(attempt, task["id"])
+
+    assert [lab.state for lab in student_page(lesson.ada, now=timezone.now()).labs] == ["done"]
+    TaskProgress.objects.filter(task_id=school.tasks(lab())[0]["id"]).delete()
+    assert [lab.state for lab in student_page(lesson.ada, now=timezone.now()).labs] != ["done"]

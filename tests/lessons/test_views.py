@@ -264,6 +264,37 @@ def test_a_lab_that_is_revised_meanwhile_is_finished_as_it_was_begun(
     assert "Start it" in text(page, LAB)
 
 
+@pytest.fixture
+def former(ada: User, version: LabVersion) -> LabVersion:
+    """An earlier version of the lab, whose one task had another name; Ada was through with it."""
+    spec = {**version.spec, "tasks": [{**version.spec["tasks"][0], "id": "former"}]}
+    old = LabVersion.objects.create(
+        digest="0" * 64, lab_id=version.lab_id, lesson_id=version.lesson_id,
+        lesson_slug=version.lesson_slug, spec=spec,
+    )  # fmt: skip
+    rows.attempt(ada, old, None)
+    ada.attempts.update(ended_at=timezone.now())
+    ada.progress.update(state="pass", passed_at=timezone.now())
+    return old
+
+
+def test_a_lab_whose_task_was_renamed_is_to_be_done_again(page: Client, former: LabVersion) -> None:
+    shown = text(page, LAB)
+
+    assert ">Begin</button>" in shown
+    assert "Do it again" not in shown
+
+
+def test_an_attempt_is_under_way_although_an_earlier_one_knew_another_task(
+    page: Client, ada: User, former: LabVersion, version: LabVersion
+) -> None:
+    rows.attempt(ada, version, rows.sandbox(ada))
+
+    for shown in (text(page, LAB), text(page, LESSON)):
+        assert 'data-state="open"' in shown
+        assert "Check now" in shown
+
+
 def test_a_panel_that_has_not_changed_is_not_sent_again(
     page: Client, ada: User, version: LabVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
