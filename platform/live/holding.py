@@ -1,8 +1,7 @@
 """Frames held back for a viewer that is slow, merged by the rule of each lane. Pure.
 
 State: the latest value wins. Events: all, in order. Records: their account only. What comes out takes the
-last
-numbers of the sequence that went in, behind a skip for the rest, so that the viewer sees no gap.
+last numbers of the sequence that went in, behind a skip for the rest, so that the viewer sees no gap.
 """
 
 from __future__ import annotations
@@ -28,10 +27,6 @@ class Held:
         self._set: list[tuple[list[Any], Any]] = []
         self._events: list[dict[str, Any]] = []
         self._parts: dict[str, Parts] = {}
-
-    def __len__(self) -> int:
-        """Events held: the only thing here that grows with time."""
-        return len(self._events)
 
     def skip(self, envelope: Envelope) -> None:
         """A frame that is not for this viewer still has a place in the sequence."""
@@ -63,7 +58,6 @@ class Held:
         for make, fields in bodies:
             seq += 1
             found.append((seq, frames.encode(make(e=last.epoch, s=seq, t=last.t, **fields))))
-        self.__init__()  # type: ignore[misc]
         return found
 
     def _bodies(self) -> Iterator[tuple[Any, dict[str, Any]]]:

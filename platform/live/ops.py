@@ -10,6 +10,7 @@ import orjson
 INBOUND_BYTES = 4096
 MOST_TOPICS = 64
 _TOPIC_CHARACTERS = 249  # Kafka's own limit
+_DIGITS = 19
 
 
 class BadOp(ValueError):
@@ -79,9 +80,14 @@ def parse(text: str) -> Op:
 
 def hello(topics: list[str], epoch: str, seq: str) -> Hello:
     """The same from an address; an empty epoch asks for a snapshot. Raises BadOp."""
-    if epoch and not (seq.isascii() and seq.isdecimal()):
+    return Hello(_topics(topics), Place(epoch, whole(seq)) if epoch else None)
+
+
+def whole(text: str) -> int:
+    """A number in an address. Raises BadOp; also for more digits than Python would read."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS):
         raise BadOp("a sequence is a whole number")
-    return Hello(_topics(topics), Place(epoch, int(seq)) if epoch else None)
+    return int(text)
 
 
 def _topics(value: Any) -> frozenset[str]:

@@ -24,7 +24,6 @@ DEGRADE_S = 6.0
 RECOVER_BYTES = 64 * 1024
 CLOSE_BYTES = 2 * 1024 * 1024
 CLOSE_S = 15.0
-MOST_HELD_EVENTS = 1000
 
 
 class Viewer:
@@ -95,7 +94,7 @@ class Viewer:
                 self._send(seq, data.decode())
         self._settle(self._seq + 1)
         waiting = now - self._owed[0][2] if self._owed else 0.0
-        if self._owed_bytes > CLOSE_BYTES or waiting > CLOSE_S or len(self._held or ()) > MOST_HELD_EVENTS:
+        if self._owed_bytes > CLOSE_BYTES or waiting > CLOSE_S:
             self.close(SLOW)
         elif self._held is None and (self._owed_bytes > DEGRADE_BYTES or waiting > DEGRADE_S):
             self._degrade()

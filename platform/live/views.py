@@ -45,8 +45,11 @@ def poll(request: HttpRequest, sandbox_id: UUID) -> HttpResponseBase:
     hello = _hello(request)
     if refused or hello is None:
         return refused or HttpResponse(status=400)
-    told = request.GET.get("told", "0")
-    stream = streams.once(asker.sandbox_id.hex, hello, told=int(told) if told.isdecimal() else 0)
+    try:
+        told = ops.whole(request.GET.get("told", "0"))
+    except ops.BadOp:
+        return HttpResponse(status=400)
+    stream = streams.once(asker.sandbox_id.hex, hello, told=told)
     return _streamed(stream, "application/x-ndjson", {"Cache-Control": "no-store"})
 
 
