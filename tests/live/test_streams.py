@@ -99,7 +99,13 @@ def test_a_stream_outside_the_window_says_what_is_lost_and_starts_anew(
 
 
 def test_nonsense_in_the_address_is_refused(site: Served) -> None:
-    for asked in ({"epoch": "1", "seq": "-1"}, {"epoch": "1", "seq": "x"}, {"view": "x" * 300}):
+    long = "9" * 5000
+    for asked in (
+        {"epoch": "1", "seq": "-1"},
+        {"epoch": "1", "seq": "x"},
+        {"epoch": "1", "seq": long},
+        {"view": "x" * 300},
+    ):
         with Stream(site, asked=asked) as stream:
             assert stream.status == 400
 
