@@ -22,7 +22,7 @@ from django.urls import reverse
 from pydantic import Field
 
 from lessons.lab_folder import LabFolder, LabReader, looks
-from lessons.labs import Part, Sentence, Slug, TopicName
+from lessons.labs import Sentence, Slug, TopicName, Written
 from lessons.quizzes import Item, Quiz
 from lessons.rendering.model import Page, Source
 from lessons.rendering.page import render_page
@@ -33,7 +33,7 @@ _FRONT = "---"
 _FORM = b"2"
 
 
-class LessonEntry(Part):
+class LessonEntry(Written):
     """A lesson as the course lists it; summary: one or two sentences for the map."""
 
     number: Annotated[int, Field(ge=1, le=99)]
@@ -43,19 +43,19 @@ class LessonEntry(Part):
     summary: Sentence
 
 
-class PartEntry(Part):
+class PartEntry(Written):
     id: Slug
     title: Sentence
     lessons: tuple[LessonEntry, ...] = ()
 
 
-class CourseFile(Part):
+class CourseFile(Written):
     title: Sentence
     standfirst: str = ""
     parts: Annotated[tuple[PartEntry, ...], Field(min_length=1)]
 
 
-class FrontMatter(Part):
+class FrontMatter(Written):
     """The head of lesson.md. id never changes, whatever becomes of number and slug."""
 
     id: Slug
@@ -268,8 +268,12 @@ def _course_digest(file: CourseFile, lessons: tuple[Lesson, ...]) -> str:
     _feed(total.update, file.model_dump(mode="json"))
     for lesson in lessons:
         _feed(total.update, [lesson.front.model_dump(mode="json"), lesson.page.pieces, lesson.page.asks])
-        _feed(total.update, [folder.served for folder in lesson.labs])
+        _feed(total.update, [_as_served(folder) for folder in lesson.labs])
     return total.hexdigest()
+
+
+def _as_served(folder: LabFolder) -> list[Any]:
+    return [folder.served, folder.lab.model_dump(mode="json"), folder.brief, dict(folder.task_texts)]
 
 
 def _feed(update: Callable[[bytes], Any], data: object) -> None:

@@ -5,7 +5,7 @@ Plain data, checked when a course is loaded. Knows nothing of the database or of
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -23,13 +23,18 @@ FaultName = Literal["broker_stop", "broker_kill", "latency", "cut", "drop_respon
 HINT_STEPS = 3
 
 
-class Part(BaseModel):
-    """Base of everything here: immutable, and an unknown field is an error."""
+class Written(BaseModel):
+    """What an author wrote: immutable, and an unknown field is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    @classmethod
+    def stored(cls, data: object) -> Self:
+        """The same from the database, where it may have fields that were known when it was stored."""
+        return cls.model_validate(data, extra="ignore")
 
-class TopicSetup(Part):
+
+class TopicSetup(Written):
     """A topic made when an attempt starts (left as it is when it exists)."""
 
     name: TopicName
@@ -37,7 +42,7 @@ class TopicSetup(Part):
     configs: dict[str, str] = {}
 
 
-class Owns(Part):
+class Owns(Written):
     """What Reset may touch: these topics and groups, and the lab's folder when `files`."""
 
     topics: tuple[TopicName, ...] = ()
@@ -45,11 +50,11 @@ class Owns(Part):
     files: bool = True
 
 
-class Setup(Part):
+class Setup(Written):
     topics: tuple[TopicSetup, ...] = ()
 
 
-class Trigger(Part):
+class Trigger(Written):
     """When a stimulus begins, counted from when its task became active.
 
     program: when this program of the lab was started, `after` seconds later (each run once).
@@ -69,7 +74,7 @@ class Trigger(Part):
         return self
 
 
-class Stimulus(Part):
+class Stimulus(Written):
     """Something the platform does for a check while its task is open, recorded and always undone.
 
     fault:    with ms (latency) and node; lasts `seconds`, or as long as the task is open without.
@@ -94,7 +99,7 @@ class Stimulus(Part):
         return self
 
 
-class Task(Part):
+class Task(Written):
     """One thing to do. check: a function in checks.py; text: more words, Markdown.
 
     requires: tasks that must have passed before this one becomes active.
@@ -114,7 +119,7 @@ class Task(Part):
     requires: tuple[Slug, ...] = ()
 
 
-class Program(Part):
+class Program(Written):
     """A program the student runs here, or a file to fill in first; path is relative to the lab's folder."""
 
     path: FilePath
@@ -122,7 +127,7 @@ class Program(Part):
     args: tuple[str, ...] = ()
 
 
-class Card(Part):
+class Card(Written):
     """A fault the student may inject in this lab."""
 
     fault: FaultName
@@ -134,7 +139,7 @@ class Card(Part):
 Ladder = Annotated[tuple[Sentence, ...], Field(min_length=HINT_STEPS, max_length=HINT_STEPS)]
 
 
-class Lab(Part):
+class Lab(Written):
     """One lab, as its author wrote it."""
 
     id: LabId

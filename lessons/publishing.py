@@ -21,6 +21,8 @@ def publish(course: Course) -> CourseVersion:
     version = CourseVersion.objects.filter(digest=course.digest).first() or _store(course)
     CourseVersion.objects.filter(current=True).exclude(pk=version.pk).update(current=False)
     if not version.current:
+        for lesson, folder in course.labs():
+            _store_lab(lesson, folder)
         version.current = True
         version.save(update_fields=["current"])
     old = (
@@ -39,9 +41,6 @@ def _store(course: Course) -> CourseVersion:
         standfirst=course.file.standfirst,
         parts=[part.model_dump(mode="json") for part in course.file.parts],
     )
-    for lesson in course.lessons:
-        for folder in lesson.labs:
-            _store_lab(lesson, folder)
     LessonPage.objects.bulk_create(_page(version, lesson) for lesson in course.lessons)
     return version
 
@@ -68,18 +67,21 @@ def searchable(lesson: Lesson) -> list[dict[str, str]]:
 
 
 def _store_lab(lesson: Lesson, folder: LabFolder) -> None:
-    where = {"lesson_id": lesson.front.id, "lesson_slug": lesson.entry.slug}
+    # The same files: but a lesson may have got another address, and this version may know other fields or
+    # render the texts otherwise.
+    today = {
+        "lesson_id": lesson.front.id,
+        "lesson_slug": lesson.entry.slug,
+        "spec": folder.lab.model_dump(mode="json"),
+        "brief": folder.brief,
+        "task_texts": dict(folder.task_texts),
+    }
+    as_written = {
+        "lab_id": folder.lab.id,
+        "checks": folder.checks,
+        "workload": folder.workload,
+        "starter": dict(folder.starter),
+    }
     LabVersion.objects.update_or_create(
-        digest=folder.served,
-        defaults=where,  # a lesson may get another address while its lab stays as it is
-        create_defaults={
-            **where,
-            "lab_id": folder.lab.id,
-            "spec": folder.lab.model_dump(mode="json"),
-            "brief": folder.brief,
-            "task_texts": dict(folder.task_texts),
-            "checks": folder.checks,
-            "workload": folder.workload,
-            "starter": dict(folder.starter),
-        },
+        digest=folder.served, defaults=today, create_defaults={**today, **as_written}
     )

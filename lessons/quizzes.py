@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from lessons.labs import Part, Slug, TopicName
+from lessons.labs import Slug, TopicName, Written
 
 Reading = Literal["end", "start", "partitions", "records", "lag", "members", "committed"]
 
 
-class Option(Part):
+class Option(Written):
     """One answer to choose. why: what is shown when it is chosen."""
 
     id: Slug
@@ -20,7 +20,7 @@ class Option(Part):
     why: str = ""
 
 
-class Read(Part):
+class Read(Written):
     """A number read from the student's own cluster when they answer; partition None sums over all."""
 
     what: Reading
@@ -37,7 +37,7 @@ class Read(Part):
         return self
 
 
-class Item(Part):
+class Item(Written):
     """One question. kind decides which of the other fields it has."""
 
     id: Slug
@@ -57,7 +57,7 @@ class Item(Part):
         return self
 
 
-class Quiz(Part):
+class Quiz(Written):
     items: tuple[Item, ...] = ()
 
     @model_validator(mode="after")

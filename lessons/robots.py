@@ -6,17 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from lessons.labs import Cause, FaultName, FilePath, Part, Slug, TopicSetup
+from lessons.labs import Cause, FaultName, FilePath, Slug, TopicSetup, Written
 
 _WHAT = ("run", "start", "wait", "exited", "sleep", "stop", "kill", "fault", "topic", "predict", "file")
 
 
-class FileText(Part):
+class FileText(Written):
     path: FilePath
     text: str
 
 
-class Step(Part):
+class Step(Written):
     """One thing the robot does; exactly one of the first group is given.
 
     run: start a program and wait for its end; start: leave it running; wait: until a task has passed;
@@ -51,14 +51,14 @@ class Step(Part):
         return self
 
 
-class Script(Part):
+class Script(Written):
     """settle: seconds to wait after the last step for the verdicts; None is the gate's own default."""
 
     steps: tuple[Step, ...] = ()
     settle: Annotated[float, Field(gt=0, le=300)] | None = None
 
 
-class Mistake(Part):
+class Mistake(Written):
     """What a wrong solution must be told: `task` fails with `cause`, and no other task fails.
 
     why: what a student who writes this believes; kind is for instructors' statistics.

@@ -62,7 +62,7 @@ def code_of(digest: str) -> LabCode:
 
 def _fetch_code(digest: str) -> LabCode:
     version = LabVersion.objects.get(digest=digest)
-    lab = Lab.model_validate(version.spec)
+    lab = Lab.stored(version.spec)
     name = f"lab {version.lab_id} {digest[:8]}"
     return load_code(lab, checks=version.checks, workload=version.workload, name=name)
 

@@ -106,7 +106,7 @@ def _entries(version: CourseVersion, pages: Mapping[str, LessonPage]) -> Iterato
 
 
 def _served(version: LabVersion) -> ServedLab:
-    return ServedLab(version, Lab.model_validate(version.spec))
+    return ServedLab(version, Lab.stored(version.spec))
 
 
 # -- one lab's panel ---------------------------------------------------------------------------------------

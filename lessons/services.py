@@ -87,7 +87,7 @@ def reset_lab(user: User, version: LabVersion, *, restore_files: bool = False) -
     restore_files: put the starter files back as well; what the student wrote in them is replaced.
     """
     sandbox = _running_sandbox(user)
-    lab = Lab.model_validate(version.spec)
+    lab = Lab.stored(version.spec)
     for attempt in Attempt.objects.filter(user=user, lab_id_text=version.lab_id, ended_at=None):
         _end(attempt)
     with _as_sentence():
@@ -139,7 +139,7 @@ def new_nonce() -> str:
 
 
 def _begin(user: User, version: LabVersion, sandbox: Sandbox, *, restore_files: bool) -> Attempt:
-    lab = Lab.model_validate(version.spec)
+    lab = Lab.stored(version.spec)
     with _as_sentence():
         endpoint = provisioning.endpoint(sandbox.id)
         stagehand.ensure_topics(endpoint, wishes(lab))
@@ -197,14 +197,14 @@ def _end(attempt: Attempt) -> None:
         return
     if attempt.sandbox is None:
         return
-    lab, stage = Lab.model_validate(attempt.lab.spec), rounds.SandboxStage(attempt.sandbox)
+    lab, stage = Lab.stored(attempt.lab.spec), rounds.SandboxStage(attempt.sandbox)
     for stimulus in (s for task in lab.tasks for s in task.stimulus if s.fault and s.seconds is None):
         stage.release(stimulus)
 
 
 def _write_files(workspace: Workspace, attempt: Attempt, *, restore: bool) -> None:
     """The lab's folder: starter files where missing (or all), and lab.json with this attempt's nonce."""
-    lab = Lab.model_validate(attempt.lab.spec)
+    lab = Lab.stored(attempt.lab.spec)
     for name, text in attempt.lab.starter.items():
         path = f"{lab.slug}/{name}"
         if restore or not _exists(workspace, path):

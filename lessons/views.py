@@ -140,7 +140,7 @@ def quiz(request: HttpRequest, slug: str, item: str) -> HttpResponse:
     """Answer a question; says why, right or wrong."""
     page = _page(_course(), slug)
     ask = _ask(page, "quiz", item)
-    typed = Item.model_validate(ask["item"])
+    typed = Item.stored(ask["item"])
     places = _places(request, typed)
     given = _in_order(places) if typed.kind == "order" else request.POST.get("answer", "")[:300]
     try:

@@ -233,7 +233,7 @@ def _labs(
 def _former(attempts: Sequence[Attempt]) -> LabColumn:
     """A lab that the course has no longer, as it was when it was last begun."""
     version = attempts[-1].lab
-    return column_of(Lab.model_validate(version.spec), digest=version.digest, lesson=version.lesson_slug)
+    return column_of(Lab.stored(version.spec), digest=version.digest, lesson=version.lesson_slug)
 
 
 def _lab(column: LabColumn, facts: StudentFacts, row: Row, history: _History) -> LabStory:

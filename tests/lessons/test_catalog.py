@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from lessons import selectors, services
+from lessons import lab_folder, rounds, selectors, services
 from lessons.catalog import read_course
 from lessons.lab_folder import folder_digest
 from lessons.models import CourseVersion, LabVersion
+from lessons.rendering.inline import Prosaist
 from lessons.sources import CourseError
 from tests import small_course
 
@@ -231,3 +232,44 @@ def test_old_versions_of_the_course_are_thinned_out_and_their_labs_stay(served: 
 
     assert CourseVersion.objects.count() == 6
     assert LabVersion.objects.count() == 1
+
+
+# -- after an upgrade --------------------------------------------------------------------------------------
+
+
+def test_a_lab_stored_by_a_version_that_knew_other_fields_is_served_and_judged(served: Path) -> None:
+    services.load_course()
+    version = LabVersion.objects.get()
+    for place in (version.spec, version.spec["owns"], version.spec["tasks"][0]):
+        place["retired"] = 1
+    version.save()
+    selectors.forget_course()
+
+    course = selectors.current_course()
+
+    assert course is not None
+    assert course.labs["first"][0].lab.id == "1.1"
+    assert set(rounds.code_of(version.digest).judges) == {"run"}
+
+
+class _Mended(Prosaist):
+    """Renders otherwise than the version that stored the course."""
+
+    def block(self, text: str) -> str:
+        return f"<div>{super().block(text)}</div>"
+
+
+def test_texts_of_an_unchanged_lab_are_stored_as_the_present_version_renders_them(
+    served: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.load_course()
+    before = LabVersion.objects.get()
+    monkeypatch.setattr(lab_folder, "Prosaist", _Mended)
+
+    services.load_course()
+
+    now = LabVersion.objects.get()
+    assert (now.pk, now.brief) == (before.pk, f"<div>{before.brief}</div>")
+    monkeypatch.undo()
+    services.load_course()
+    assert LabVersion.objects.get().brief == before.brief
