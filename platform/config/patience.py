@@ -1,7 +1,8 @@
-"""uvicorn's protocols, with an end to waiting for a browser that is gone or does not read.
+"""uvicorn's protocols, with an end to waiting for a browser that is gone, does not read, or never finishes.
 
 uvicorn waits for as long as the kernel does, and the kernel keeps a connection whose other end has vanished
-for a quarter of an hour, and one whose other end takes nothing for ever. Each holds what was to be sent.
+for a quarter of an hour, and one whose other end takes nothing for ever. Each holds what was to be sent. For
+a request it waits without end too, and keeps all that has come of its head.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+# A request is there, with its body, so soon after its first byte or after the connection was made.
+REQUEST_S = 30.0
+HEAD_BYTES = 64 * 1024
 # Sent and not confirmed, or not even taken, for so long: the connection is over (tcp(7), TCP_USER_TIMEOUT).
 UNTAKEN_MS = 20_000
 _TCP_USER_TIMEOUT = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux only
@@ -22,11 +26,60 @@ _TCP_USER_TIMEOUT = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux only
 class Http(HttpToolsProtocol):
     """Every connection begins as one of these, websockets too."""
 
+    _deadline: asyncio.TimerHandle | None = None
+    _awaits_head = True
+    _head_bytes = 0
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         connection: Any = transport.get_extra_info("socket")
         if connection is not None and _TCP_USER_TIMEOUT is not None:
             connection.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, UNTAKEN_MS)
         super().connection_made(transport)
+        self._await_request()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._awaits_head and not self.transport.is_closing():
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES:
+                self.send_400_response("Request head too large.")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._request_is_there()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self) -> None:
+        self._request_is_there()
+        super().handle_websocket_upgrade()
+
+    # -- told by the parser --------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        self._awaits_head, self._head_bytes = True, 0
+        self._await_request()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._awaits_head = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._request_is_there()
+        super().on_message_complete()
+
+    # -- the time for it -----------------------------------------------------------------------------------
+
+    def _await_request(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(REQUEST_S, self._abort)
+
+    def _request_is_there(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _abort(self) -> None:
+        self.transport.abort()
 
 
 class Websocket(WebSocketsSansIOProtocol):

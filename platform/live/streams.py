@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import time
 from collections.abc import AsyncIterator
 
 from redis.exceptions import RedisError
@@ -15,10 +16,13 @@ from live.ops import Place
 from live.picture import now_ms
 from live.process import of_this_process
 from live.sessions import TOO_MANY
-from live.viewer import Viewer
+from live.tab import Tab
+from live.viewer import SLOW, Viewer
 
 # So often a stream says something, also to show that nothing on the way holds it back.
 BEAT_S = 3.0
+# The page acknowledges every beat; one from which nothing comes any more sleeps, or is gone.
+SILENT_S = 40.0
 # A poll is answered with what there is by then; a first one has to wait for the sampler.
 PATIENCE_S = 1.5
 
@@ -34,15 +38,15 @@ async def events(asker: Asker, user_id: int, hello: ops.Hello) -> AsyncIterator[
     try:
         tab.begin(hello)
         yield _event("stream", name)
-        async for event in _events(tab.viewer):
+        async for event in _events(tab):
             yield event
     finally:
         del here.streams[name]
         tab.leave()
 
 
-async def _events(viewer: Viewer) -> AsyncIterator[bytes]:
-    loop = asyncio.get_running_loop()
+async def _events(tab: Tab) -> AsyncIterator[bytes]:
+    loop, viewer = asyncio.get_running_loop(), tab.viewer
     beat_at = loop.time() + BEAT_S
     while not viewer.close_code:
         try:
@@ -50,6 +54,9 @@ async def _events(viewer: Viewer) -> AsyncIterator[bytes]:
                 text = await viewer.outgoing.next()
         except TimeoutError:
             text, beat_at = _ping(), loop.time() + BEAT_S
+            if time.monotonic() - tab.heard_at > SILENT_S:
+                viewer.close(SLOW)
+                break
         if text is not None:
             yield _data(text, viewer.place)
     yield _event("close", str(viewer.close_code))
@@ -60,15 +67,24 @@ async def once(hex_id: str, hello: ops.Hello, *, told: int) -> AsyncIterator[byt
     hub, viewer = of_this_process().hub, Viewer(hello.topics)
     hub.attach(hex_id, viewer, hello.resume)
     try:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE_S):
-                while viewer.place is None:
-                    yield f"{await viewer.outgoing.next()}\n".encode()
+        for text in await _waiting(viewer):
+            yield f"{text}\n".encode()
         for frame in hub.missed_since(hex_id, told):
             yield frames.encode(frame) + b"\n"
         yield _ping().encode()
     finally:
         hub.detach(hex_id, viewer)
+
+
+async def _waiting(viewer: Viewer) -> list[str]:
+    """What there is within our patience. Gathered first: a slow line takes its own time (PEP 789)."""
+    texts: list[str] = []
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE_S):
+            while viewer.place is None and not viewer.close_code:
+                if text := await viewer.outgoing.next():
+                    texts.append(text)
+    return texts
 
 
 async def passing_on(name: str, text: str) -> AsyncIterator[bytes]:

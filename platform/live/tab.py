@@ -17,7 +17,10 @@ _OPS_BURST = 60
 
 
 class Tab:
-    """`open` it, let it `take` what the browser says, write what its viewer has, and `leave`."""
+    """`open` it, let it `take` what the browser says, write what its viewer has, and `leave`.
+
+    heard_at: when the browser said something last, monotonic seconds.
+    """
 
     def __init__(
         self, asker: Asker, hub: Hub, sessions: Sessions, on_close: Callable[[], object] | None = None
@@ -26,7 +29,8 @@ class Tab:
         self._asker, self._hub, self._sessions = asker, hub, sessions
         self._user_id = 0
         self._is_open = self._has_said_hello = False
-        self._budget, self._budget_at = float(_OPS_BURST), time.monotonic()
+        self.heard_at = time.monotonic()
+        self._budget, self._budget_at = float(_OPS_BURST), self.heard_at
 
     async def open(self) -> int:
         """0 when the tab may watch, else the code to close it with."""
@@ -66,7 +70,7 @@ class Tab:
 
     def _spend(self) -> None:
         """A browser acknowledges once a second; one that talks much more is not ours."""
-        now = time.monotonic()
+        now = self.heard_at = time.monotonic()
         self._budget = min(_OPS_BURST, self._budget + (now - self._budget_at) * _OPS_PER_S) - 1
         self._budget_at = now
         if self._budget < 0:

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tests.bench.crowd import PROCESSES, ROOT
-from tests.bench.sockets import handshake, masked
+from tests.bench.sockets import handshake, masked, pong
 
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 8.0
@@ -39,7 +39,7 @@ class Standing:
     cuts: int = 0
 
 
-_TEXT, _CLOSE = 1, 8
+_TEXT, _CLOSE, _PING = 1, 8, 9
 _SIZES = {126: 2, 127: 8}
 
 
@@ -48,6 +48,10 @@ class Pages:
 
     def __init__(self, processes: Sequence[subprocess.Popen[str]]) -> None:
         self._processes = processes
+
+    @property
+    def pids(self) -> list[int]:
+        return [process.pid for process in self._processes]
 
     def standing(self, place: dict[str, Any]) -> Standing:
         """Against a place in the sequence."""
@@ -117,7 +121,7 @@ class _Page:
             self.is_connected = True
             acking = asyncio.create_task(self._acknowledge(writer))
             try:
-                while (text := await _text(reader)) is not None:
+                while (text := await _text(reader, writer)) is not None:
                     for one in text.split(b"\n"):
                         self._take(json.loads(one))
             finally:
@@ -138,8 +142,8 @@ class _Page:
             self.seq = frame["s"]
 
 
-async def _text(reader: asyncio.StreamReader) -> bytes | None:
-    """The next text; None when the server closes."""
+async def _text(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes | None:
+    """The next text; None when the server closes. Pings are answered, as every browser does."""
     while True:
         first, size = await reader.readexactly(2)
         if size in _SIZES:
@@ -149,6 +153,8 @@ async def _text(reader: asyncio.StreamReader) -> bytes | None:
             return None
         if first & 0x0F == _TEXT:
             return data
+        if first & 0x0F == _PING:
+            writer.write(pong(data))
 
 
 async def _run(order: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-_TEXT, _CLOSE = 1, 8
+_TEXT, _CLOSE, _PONG = 1, 8, 10
 
 
 class Closed(Exception):
@@ -38,10 +38,18 @@ def handshake(host: str, path: str, cookie: str) -> bytes:
 
 def masked(**op: Any) -> bytes:
     """An operation as one masked text frame; ours are all shorter than 64 KiB."""
-    data = json.dumps(op).encode()
+    return _masked(_TEXT, json.dumps(op).encode())
+
+
+def pong(data: bytes) -> bytes:
+    """The answer to a ping that held these bytes."""
+    return _masked(_PONG, data)
+
+
+def _masked(opcode: int, data: bytes) -> bytes:
     mask = os.urandom(4)
     size = bytes([0x80 | len(data)]) if len(data) < 126 else struct.pack(">BH", 0x80 | 126, len(data))
-    return bytes([0x80 | _TEXT]) + size + mask + bytes(byte ^ mask[i & 3] for i, byte in enumerate(data))
+    return bytes([0x80 | opcode]) + size + mask + bytes(byte ^ mask[i & 3] for i, byte in enumerate(data))
 
 
 class LiveSocket:

@@ -59,6 +59,20 @@ class CuttingProxy:
         await pipe(reader, writer)
 
 
+class IdleCuttingProxy(CuttingProxy):
+    """Cuts a websocket on which the site has said nothing for `idle_s` seconds."""
+
+    def __init__(self, port: int, *, idle_s: float) -> None:
+        super().__init__(port)
+        self.idle_s = idle_s
+
+    async def websocket(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(TimeoutError):
+            while data := await asyncio.wait_for(reader.read(_BLOCK), self.idle_s):
+                writer.write(data)
+                await writer.drain()
+
+
 class HoldingProxy(CuttingProxy):
     """Cuts websockets, and holds event streams back until they have ended, as one does that scans answers."""
 
