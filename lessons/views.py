@@ -11,6 +11,7 @@ from typing import Any, cast
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.csp import editor_page
@@ -58,8 +59,11 @@ def search(request: HttpRequest) -> HttpResponse:
     """Passages of the course with the words of ?q=; only the results when the page asks as one types."""
     query, kind = request.GET.get("q", "").strip()[:LONGEST], request.GET.get("kind", "")
     context = selectors.search_results(_course(), query, kind)
-    partial = "#results" if request.headers.get("HX-Target") == "results" else ""
-    return render(request, f"lessons/search.html{partial}", context)
+    part = "#results" if request.headers.get("HX-Target") == "results" else ""
+    response = render(request, f"lessons/search.html{part}", context)
+    # Going back in the browser must not take the stored part for the page.
+    patch_vary_headers(response, ["HX-Request", "HX-Target"])
+    return response
 
 
 @login_required

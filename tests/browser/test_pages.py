@@ -56,8 +56,12 @@ class Visit:
         self.page.wait_for_load_state("networkidle")
 
     def heard(self, message: Any) -> None:
-        # A page that is missing on purpose is reported as a failed load; this server speaks no websockets.
-        expected = "404 (Not Found)" in message.text or message.text.startswith("WebSocket connection to")
+        # A page that is missing on purpose is reported as a failed load; this server speaks nothing live.
+        expected = (
+            "404 (Not Found)" in message.text
+            or message.text.startswith("WebSocket connection to")
+            or "/live/" in message.location.get("url", "")
+        )
         if message.type in {"error", "warning"} and not expected:
             self.said.append(message.text)
 
@@ -87,6 +91,7 @@ def visit(browser: Browser, live_server: Any, cast: Cast, request: Any) -> Itera
     """A tab; parametrise indirectly with browser options (viewport, color_scheme, reduced_motion)."""
     context = browser.new_context(**getattr(request, "param", {}))
     context.add_init_script(TELL_OF_VIOLATIONS)
+    context.route("**/live/**", lambda route: route.abort())
     page = context.new_page()
     visit = Visit(page=page, origin=live_server.url)
     page.on("console", visit.heard)
@@ -245,6 +250,9 @@ def test_search_is_a_key_away_follows_the_typing_and_is_walked_by_arrows(visit: 
     keys.press("Enter")
 
     page.wait_for_url(visit.origin + "/lessons/first/#record")
+    page.go_back()
+    page.locator("header.bar").wait_for()
+    assert page.get_by_role("link", name="A record").is_visible()
     assert visit.said == []
 
 

@@ -157,6 +157,17 @@ def test_as_one_types_only_the_results_are_sent(page: Client) -> None:
     assert 'id="q"' not in text
 
 
+@pytest.mark.parametrize(
+    "headers", [{}, {"HX-Request": "true", "HX-Target": "results"}], ids=["page", "part"]
+)
+def test_neither_the_page_nor_its_part_may_be_stored_in_place_of_the_other(
+    page: Client, headers: dict[str, str]
+) -> None:
+    answer = page.get("/search/", {"q": "offset"}, headers=headers)
+
+    assert {"HX-Request", "HX-Target"} <= set(answer["Vary"].split(", "))
+
+
 def test_what_was_typed_is_text(page: Client) -> None:
     text = shown(page, "<script>alert(1)</script>")
 
