@@ -28,7 +28,7 @@ from sandboxes.models import Sandbox
 logger = logging.getLogger(__name__)
 
 # 1013 is "try again later" (RFC 6455 section 11.7); 4000-4999 are ours to define (section 7.4.2).
-LATER, BAD_FRAME, SIGNED_OUT, FORBIDDEN, OTHER_ROLE = 1013, 4400, 4401, 4403, 4409
+LATER, BAD_FRAME, SIGNED_OUT, FORBIDDEN = 1013, 4400, 4401, 4403
 LOOK_S = 4.0  # and the look itself, within the five that were promised
 EVERY_S = 0.5
 NAMED = 200
@@ -93,7 +93,7 @@ class OverviewConsumer(AsyncWebsocketConsumer):
         """
         while True:
             await asyncio.sleep(LOOK_S)
-            code = _refusal(await self._viewer_now(), was=self._viewer.role)
+            code = _refusal(await self._viewer_now())
             if code or not self._is_heard:
                 await self.close(code or LATER)
                 return
@@ -159,13 +159,11 @@ def changed(viewer: User, kinds: set[str], sandboxes: set[str]) -> dict[str, Any
     return told | {"sandboxes": sorted(named), "users": sorted({owner for _, owner in found if owner})}
 
 
-def _refusal(viewer: User | None, *, was: str = "") -> int:
-    """0, or the code to close with; was: the role that the page was made for, "" before there is one."""
+def _refusal(viewer: User | None) -> int:
+    """0, or the code to close with. Another role ends the session, so whoever had one is signed out."""
     if viewer is None:
         return SIGNED_OUT
-    if not viewer.is_staff_member:
-        return FORBIDDEN
-    return OTHER_ROLE if was and viewer.role != was else 0
+    return 0 if viewer.is_staff_member else FORBIDDEN
 
 
 def _layer() -> Any:

@@ -3,6 +3,7 @@
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils.crypto import salted_hmac
 
 
 class Role(models.TextChoices):
@@ -34,6 +35,11 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.shown_name
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """A session is of one password and one role: when either changes, it has ended."""
+        value = f"{self.role}:{self.password}"
+        return salted_hmac("accounts.session", value, secret=secret, algorithm="sha256").hexdigest()
 
     @property
     def shown_name(self) -> str:

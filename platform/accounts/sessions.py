@@ -1,6 +1,7 @@
 """Whose session is this now? A websocket outlives the request that opened it, so it has to ask again.
 
-Three things end a session: signing out (or the cookie's age), a changed password, an account that was closed.
+Four things end a session: signing out (or the cookie's age), a changed password, another role, an account
+that was closed.
 """
 
 from collections.abc import Iterable
@@ -30,6 +31,6 @@ def _user_id(data: dict[str, str]) -> int:
 
 
 def _is_of(data: dict[str, str], user: User) -> bool:
-    """A changed password ends every session that was opened with the old one."""
+    """A changed password or role ends every session that was opened before."""
     given = str(data.get(HASH_SESSION_KEY, ""))
     return BACKEND_SESSION_KEY in data and constant_time_compare(given, user.get_session_auth_hash())

@@ -16,7 +16,6 @@ export const NOT_LIVE = "Not live: looked up every 10 s until the connection is 
 const FINAL = new Map([
   [4401, "Not live: you are signed out. Sign in again."],
   [4403, "Not live: this page is for staff only."],
-  [4409, "Not live: your role has changed. Reload the page."],
 ]);
 
 /** @param {Location} at @returns {string} */

@@ -202,6 +202,47 @@ def test_changing_the_password_signs_the_other_machines_out(ada: Any, client: Cl
     assert other.get("/accounts/password/change/").status_code == 302
 
 
+@pytest.mark.parametrize("role", ["instructor", "admin"])
+def test_another_role_needs_a_new_session_everywhere(ada: Any, client: Client, role: str) -> None:
+    """So a session that somebody got hold of before never has the rights that came later."""
+    elsewhere = Client()
+    for browser in (client, elsewhere):
+        sign_in(browser)
+        assert browser.get("/sandbox/why/").status_code == 200
+
+    type(ada).objects.filter(pk=ada.pk).update(role=role)
+
+    for browser in (client, elsewhere):
+        assert browser.get("/sandbox/why/").status_code == 302
+    assert sign_in(client).status_code == 302
+    assert client.get("/sandbox/why/").status_code == 200
+
+
+def test_signing_in_brings_a_new_token_and_a_new_password_another_session_too(
+    ada: Any, client: Client
+) -> None:
+    client.get(SIGN_IN)
+    seen = [identity(client)]
+    sign_in(client)
+    seen.append(identity(client))
+    new = {"oldpassword": make.PASSWORD, "password1": "another long one", "password2": "another long one"}
+    client.post("/accounts/password/change/", new)
+    seen.append(identity(client))
+
+    sessions, tokens = zip(*seen, strict=True)
+    assert len(set(sessions)) == 3
+    assert tokens[0] != tokens[1]
+    assert client.get("/sandbox/why/").status_code == 200, "whoever changed it stays"
+
+
+def identity(client: Client) -> tuple[str, str]:
+    """Session and form token that this browser holds now."""
+    return tuple(client.cookies[name].value if name in client.cookies else "" for name in COOKIES)  # type: ignore[return-value]
+
+
+COOKIES = ("millrace-session", "millrace-csrf")
+
+
 def test_a_demo_account_keeps_its_printed_password(client: Client) -> None:
     client.force_login(make.student("demo", is_demo=True))
 
