@@ -13,7 +13,8 @@ django.setup(set_prefix=False)
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
-from django.urls import URLPattern  # noqa: E402
+from channels.security.websocket import WebsocketDenier  # noqa: E402
+from django.urls import URLPattern, re_path  # noqa: E402
 
 from config.handler import SiteHandler  # noqa: E402
 from config.origins import SameOriginOnly  # noqa: E402
@@ -30,11 +31,14 @@ def signed_in(route: Any) -> Any:
     return URLPattern(route.pattern, AuthMiddlewareStack(route.callback), name=route.name)
 
 
+# Without it a socket at a made-up address would be an exception: an error line for whoever cares to make one.
+nowhere: Any = re_path("", WebsocketDenier.as_asgi())  # type: ignore[arg-type]  # as channels' own routes are
+
 application = ProtocolTypeRouter(
     {
         "http": StaticFirst(SiteHandler()),
         "websocket": TracedSocket(
-            SameOriginOnly(URLRouter([*live_sockets, *map(signed_in, sandbox_sockets)]))
+            SameOriginOnly(URLRouter([*live_sockets, *map(signed_in, sandbox_sockets), nowhere]))
         ),
     }
 )

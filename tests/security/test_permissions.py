@@ -120,6 +120,11 @@ async def test_no_socket_opens_for_a_page_of_another_site(socket: Socket, origin
     assert await code_of(scene.fill(socket.path), cookie, origin=origin) == DENIED
 
 
+@pytest.mark.parametrize("path", ["/", "/ws/", "/ws/live/", "/ws/live/not-an-id/", "/ws/" + "x" * 5000])
+async def test_a_socket_at_no_address_is_refused_and_nothing_breaks(path: str) -> None:
+    assert await code_of(path, "") == DENIED
+
+
 def ask(scene: Scene, row: Row, person: str) -> Any:
     return scene.client(person).generic(row.method, scene.fill(row.path), **request_of(row))
 
