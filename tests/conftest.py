@@ -6,7 +6,17 @@ from collections.abc import Iterator
 import pytest
 from django.core.cache import cache
 
-pytest_plugins = ("tests.gates.logs", "tests.gates.seed", "tests.faults.table", "pytester")
+from sandboxes import estimates
+
+from lessons import selectors
+
+pytest_plugins = (
+    "tests.gates.logs",
+    "tests.gates.seed",
+    "tests.gates.litter",
+    "tests.faults.table",
+    "pytester",
+)
 
 # Our own settings are loaded by now; a program that a test starts is to run like the real one.
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
@@ -30,7 +40,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.fixture(autouse=True)
 def _empty_cache() -> Iterator[None]:
-    """Tries at signing in are counted in the cache; every test begins with none."""
+    """Tries at signing in are counted in the cache; every test begins with none, and with nothing measured."""
     cache.clear()
+    estimates.forget()
     yield
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _course_of_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read once in a test, however long a busy machine takes for it: tests count queries."""
+    selectors.forget_course()
+    monkeypatch.setattr(selectors, "FRESH_S", 3600.0)

@@ -9,6 +9,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.gates import place
+
+place.begin()
 # Containers often forbid bytecode. Then each worker and each program of a test compiles everything anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
