@@ -6,9 +6,8 @@ from collections.abc import Iterator
 import pytest
 from django.core.cache import cache
 
-from sandboxes import estimates
-
 from lessons import selectors
+from sandboxes import estimates
 
 pytest_plugins = (
     "tests.gates.logs",
@@ -40,7 +39,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.fixture(autouse=True)
 def _empty_cache() -> Iterator[None]:
-    """Tries at signing in are counted in the cache; every test begins with none, and with nothing measured."""
+    """Tries at signing in are counted in the cache; every test begins with none, and nothing measured."""
     cache.clear()
     estimates.forget()
     yield
