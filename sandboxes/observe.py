@@ -61,9 +61,14 @@ from sandboxes.view import (
 )
 
 RECORDS_MAX = 100_000
+RECORDS_BYTES = 32 * 1024 * 1024  # in all that one look holds: a megabyte on disk can open into gigabytes
 SCAN_S = 10.0
-_BATCH = 1000
+_BATCH = 50  # a record may have a megabyte
+# An answer is opened whole, so little is asked for at once: a hundred bytes may be a megabyte of zeros. A
+# broker gives one batch all the same when it is larger (KIP-74); a stock one fits.
+_FETCH_BYTES, _ANSWER_BYTES = 8192, 1_500_000
 _NO_GROUP = {KafkaError.GROUP_ID_NOT_FOUND}
+_TOO_LARGE = {KafkaError._BAD_COMPRESSION, KafkaError._BAD_MSG, KafkaError.MSG_SIZE_TOO_LARGE}  # noqa: SLF001
 
 
 def open_view(sandbox_id: UUID) -> KafkaView:
@@ -115,6 +120,7 @@ class KafkaView:
         self._known_records: dict[tuple[str, tuple[int, ...], str], tuple[RecordView, ...]] = {}
         self._known_programs: tuple[ProgramView, ...] | None = None
         self._known_faults: tuple[FaultView, ...] | None = None
+        self._room = RECORDS_BYTES
 
     @property
     def now(self) -> float:
@@ -271,32 +277,54 @@ class KafkaView:
         open_parts = {p for p, end in ends.items() if end > begin[p]}
         count = sum(ends[p] - begin[p] for p in open_parts)
         if count > RECORDS_MAX:
-            raise ScanTooLarge(name, count, RECORDS_MAX)
+            raise ScanTooLarge.by_count(name, count, RECORDS_MAX)
         if not open_parts:
             return ()
-        consumer = Consumer(_scanner(self._endpoint, isolation))
+        complaints: list[KafkaError] = []  # of connections, such as an answer that is too large to take
+        consumer = Consumer({**_scanner(self._endpoint, isolation), "error_cb": complaints.append})
         try:
             consumer.assign([TopicPartition(name, p, begin[p]) for p in sorted(open_parts)])
-            found = _drain(consumer, open_parts, ends)
+            found = _drain(consumer, open_parts, ends, self._room, complaints)
+        except _NoRoom:
+            raise ScanTooLarge.by_bytes(name, RECORDS_BYTES) from None
         finally:
             consumer.close()
+        self._room -= sum(map(_size, found))
         return tuple(_record(message) for message in sorted(found, key=_place))
 
 
-def _drain(consumer: Consumer, open_parts: set[int], ends: dict[int, int]) -> list[Message]:
-    """Records of every open partition up to its end; ViewUnavailable when that takes too long."""
+class _NoRoom(Exception):
+    """The records are larger than there is room for."""
+
+
+def _drain(
+    consumer: Consumer,
+    open_parts: set[int],
+    ends: dict[int, int],
+    room: int,
+    complaints: list[KafkaError],
+) -> list[Message]:
+    """Records of every open partition up to its end; ViewUnavailable when that takes too long.
+
+    room: bytes they may have together; _NoRoom beyond.
+    """
     left: set[int] = set(open_parts)
     found: list[Message] = []
     deadline = time.monotonic() + SCAN_S
     while left:
         if time.monotonic() > deadline:
             raise ViewUnavailable("the records could not be read in time")
+        if any(complaint.code() in _TOO_LARGE for complaint in complaints):
+            raise _NoRoom
         for message in _next(consumer):
             (partition, offset), error = _place(message), message.error()
             if error is not None:
                 _note_error(error, left, partition)
                 continue
             if offset < ends[partition]:
+                room -= _size(message)
+                if room < 0:
+                    raise _NoRoom
                 found.append(message)
             if offset >= ends[partition] - 1:
                 left.discard(partition)
@@ -310,6 +338,8 @@ def _next(consumer: Consumer) -> list[Message]:
 
 
 def _note_error(error: KafkaError, left: set[int], partition: int) -> None:
+    if error.code() in _TOO_LARGE:
+        raise _NoRoom
     if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the end, behind markers or compacted holes
         left.discard(partition)
     elif error.code() in ABSENT or error.code() == KafkaError.OFFSET_OUT_OF_RANGE:
@@ -326,7 +356,12 @@ def _scanner(endpoint: KafkaEndpoint, isolation: Isolation) -> dict[str, object]
         "auto.offset.reset": "error",
         "isolation.level": isolation,
         "fetch.wait.max.ms": 20,
-        "queued.max.messages.kbytes": 16384,
+        "queued.max.messages.kbytes": 4096,
+        "fetch.queue.backoff.ms": 5,
+        "message.max.bytes": _FETCH_BYTES,
+        "fetch.message.max.bytes": _FETCH_BYTES,
+        "fetch.max.bytes": _FETCH_BYTES,
+        "receive.message.max.bytes": _ANSWER_BYTES,
         "check.crcs": False,
     }
 
@@ -353,6 +388,11 @@ def _record(message: Message) -> RecordView:
         value=_bytes(message.value()),
         headers=tuple((name, _bytes(value)) for name, value in _headers(message)),
     )
+
+
+def _size(message: Message) -> int:
+    headers = sum(len(name) + len(value or b"") for name, value in _headers(message))
+    return len(message.key() or b"") + len(message.value() or b"") + headers
 
 
 def _headers(message: Message) -> list[tuple[str, str | bytes | None]]:

@@ -24,13 +24,23 @@ class ViewUnavailable(Exception):
 class ScanTooLarge(Exception):
     """There are more records than a check may read; `sentence` tells the student what to do."""
 
-    def __init__(self, topic: str, count: int, limit: int) -> None:
+    def __init__(self, topic: str, what: str) -> None:
         self.topic = topic
-        self.sentence = (
-            f"There are {count:,} new records in {topic}, and this check reads at most {limit:,}. "
-            "Reset the lab, then run your program once."
-        )
+        self.sentence = f"{what} Reset the lab, then run your program once."
         super().__init__(self.sentence)
+
+    @classmethod
+    def by_count(cls, topic: str, count: int, limit: int) -> ScanTooLarge:
+        return cls(
+            topic, f"There are {count:,} new records in {topic}, and this check reads at most {limit:,}."
+        )
+
+    @classmethod
+    def by_bytes(cls, topic: str, limit: int) -> ScanTooLarge:
+        most = f"{limit // 1024 // 1024} MiB"
+        return cls(
+            topic, f"The new records in {topic} are too large: this check reads at most {most} in all."
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +198,8 @@ class SandboxView(Protocol):
     ) -> tuple[RecordView, ...]:
         """Records from `since` (or the start) to the end, by partition then offset; empty without the topic.
 
-        Reads at most 100,000 records and raises ScanTooLarge beyond. Look at `offsets` first: it is cheaper.
+        Reads at most 100,000 records, and 32 MiB in all that one view reads; raises ScanTooLarge beyond.
+        Look at `offsets` first: it is cheaper.
         """
 
     def group(self, group_id: str) -> GroupView | None:

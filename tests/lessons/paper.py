@@ -87,7 +87,7 @@ class FloodedView(PaperView):
     """A topic that somebody fills without end."""
 
     def records(self, name: str, **_: object) -> tuple[RecordView, ...]:
-        raise ScanTooLarge(name, 1_000_000, 100_000)
+        raise ScanTooLarge.by_count(name, 1_000_000, 100_000)
 
 
 def run_of(path: str, *, started_at: float = 1000.0, program_id: str = "p1") -> ProgramView:

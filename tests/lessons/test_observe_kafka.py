@@ -1,7 +1,9 @@
 """The oracle against a real broker: what a judge can see of a cluster, and what it can never do to it."""
 
+import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -199,6 +201,49 @@ def test_more_records_than_a_check_may_read_are_refused_unread(
 
     with pytest.raises(ScanTooLarge, match="4 new records"):
         here.view().records(topic)
+
+
+def test_zeros_that_are_small_on_disk_do_not_fill_the_memory_of_the_site(here: Here) -> None:
+    topic = here.topic()
+    packed = Producer({**here.endpoint.client_config(), "compression.type": "zstd", "batch.size": 1000})
+    for _ in range(1000):
+        packed.produce(topic, bytes(900_000))
+        packed.flush(30)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+    before = _peak_bytes()
+
+    with pytest.raises(ScanTooLarge, match="at most 32 MiB"):
+        here.view().records(topic)
+
+    assert _peak_bytes() - before < 400_000_000
+
+
+def test_a_record_beyond_what_one_answer_may_have_is_said_to_be_too_large(here: Here) -> None:
+    topic = here.topic(max_message_bytes="20000000")
+    producer = Producer({**here.endpoint.client_config(), "message.max.bytes": 20_000_000})
+    producer.produce(topic, os.urandom(5_000_000))
+    assert producer.flush(30) == 0
+
+    with pytest.raises(ScanTooLarge, match="too large"):
+        here.view().records(topic)
+
+
+def test_all_that_one_look_reads_has_one_bound(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observe, "RECORDS_BYTES", 1_000_000)
+    first, second = here.topic(), here.topic()
+    here.send(first, "x" * 600_000)
+    here.send(second, "x" * 600_000)
+
+    view = here.view()
+    assert len(view.records(first)) == 1
+    with pytest.raises(ScanTooLarge, match=second):
+        view.records(second)
+    assert len(here.view().records(second)) == 1
+
+
+def _peak_bytes() -> int:
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 def test_programs_and_files_of_the_student_are_seen(here: Here) -> None:
