@@ -22,17 +22,19 @@ from django.db import DatabaseError
 from accounts.models import User
 from accounts.selectors import visible_users
 from accounts.sessions import users_of
+from accounts.sockets import BAD_FRAME, FORBIDDEN, SIGNED_OUT, TOO_MANY, Seats
 from sandboxes.announce import OVERVIEW
 from sandboxes.models import Sandbox
 
 logger = logging.getLogger(__name__)
 
-# 1013 is "try again later" (RFC 6455 section 11.7); 4000-4999 are ours to define (section 7.4.2).
-LATER, BAD_FRAME, SIGNED_OUT, FORBIDDEN = 1013, 4400, 4401, 4403
+LATER = 1013  # "try again later" (RFC 6455 section 11.7)
 LOOK_S = 4.0  # and the look itself, within the five that were promised
 EVERY_S = 0.5
 NAMED = 200
 GATHERED = 5_000
+
+_seats = Seats()
 
 
 class OverviewConsumer(AsyncWebsocketConsumer):
@@ -47,26 +49,32 @@ class OverviewConsumer(AsyncWebsocketConsumer):
     _kinds: set[str]
     _sandboxes: set[str]
     _is_heard: bool
+    _seat: int
 
     # -- coming and going ----------------------------------------------------------------------------------
 
     async def connect(self) -> None:
         self._tasks, self._news = [], asyncio.Event()
-        self._kinds, self._sandboxes, self._is_heard = set(), set(), True
+        self._kinds, self._sandboxes, self._is_heard, self._seat = set(), set(), True, 0
         # Refused only after the accept: a browser is not told the code of a refused handshake.
         await self.accept()
         viewer = await database_sync_to_async(self._user)()
         code = _refusal(viewer)
+        if viewer is not None and not code:
+            code = 0 if _seats.take(viewer.pk) else TOO_MANY
         if viewer is None or code:
             await self.close(code)
             return
-        self._viewer = viewer
+        self._viewer, self._seat = viewer, viewer.pk
         self._tasks = [asyncio.create_task(self._or_close(run)) for run in (self._listen(), self._tell())]
 
     async def disconnect(self, code: int) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._seat:
+            _seats.leave(self._seat)
+            self._seat = 0
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Nothing is asked here; whoever talks is not a page of ours."""

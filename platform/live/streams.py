@@ -54,7 +54,7 @@ async def _events(tab: Tab) -> AsyncIterator[bytes]:
                 text = await viewer.outgoing.next()
         except TimeoutError:
             text, beat_at = _ping(), loop.time() + BEAT_S
-            if time.monotonic() - tab.heard_at > SILENT_S:
+            if time.monotonic() - tab.pace.spoken_at > SILENT_S:
                 viewer.close(SLOW)
                 break
         if text is not None:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
+from accounts.sockets import BAD_FRAME, Pace
 from live import ops
 from live.access import Asker
 from live.hub import Hub
 from live.sessions import TOO_MANY, Sessions
 from live.viewer import Viewer
 
-BAD_FRAME = 4400
-_OPS_PER_S = 20
-_OPS_BURST = 60
-
 
 class Tab:
     """`open` it, let it `take` what the browser says, write what its viewer has, and `leave`.
 
-    heard_at: when the browser said something last, monotonic seconds.
+    pace: how often the browser speaks, and when it did last.
     """
 
     def __init__(
@@ -29,8 +25,7 @@ class Tab:
         self._asker, self._hub, self._sessions = asker, hub, sessions
         self._user_id = 0
         self._is_open = self._has_said_hello = False
-        self.heard_at = time.monotonic()
-        self._budget, self._budget_at = float(_OPS_BURST), self.heard_at
+        self.pace = Pace()
 
     async def open(self) -> int:
         """0 when the tab may watch, else the code to close it with."""
@@ -59,22 +54,15 @@ class Tab:
 
     async def take(self, text: str) -> None:
         """What the browser says; one that says what a page of ours does not is closed."""
-        if not self._is_open:
+        if not self._is_open or self.viewer.close_code:
+            return
+        if not self.pace.may_speak():
+            self.viewer.close(BAD_FRAME)
             return
         try:
-            op = ops.parse(text)
-            self._spend()
-            await self._do(op)
+            await self._do(ops.parse(text))
         except ops.BadOp:
             self.viewer.close(BAD_FRAME)
-
-    def _spend(self) -> None:
-        """A browser acknowledges once a second; one that talks much more is not ours."""
-        now = self.heard_at = time.monotonic()
-        self._budget = min(_OPS_BURST, self._budget + (now - self._budget_at) * _OPS_PER_S) - 1
-        self._budget_at = now
-        if self._budget < 0:
-            raise ops.BadOp("too often")
 
     async def _do(self, op: ops.Op) -> None:
         if self._has_said_hello == isinstance(op, ops.Hello):

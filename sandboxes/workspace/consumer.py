@@ -20,6 +20,17 @@ from django.contrib.auth import get_user
 from django.db import DatabaseError
 
 from accounts.models import User
+from accounts.sockets import (
+    BAD_FRAME,
+    FORBIDDEN,
+    INBOUND_BYTES,
+    NO_SUCH,
+    SIGNED_OUT,
+    SLOW,
+    TOO_MANY,
+    Pace,
+    Seats,
+)
 from sandboxes import limits, provisioning, selectors, services
 from sandboxes.backends.base import BackendError, ProgramEvent, ProgramRun, Workspace
 from sandboxes.errors import SandboxError
@@ -28,14 +39,13 @@ from sandboxes.workspace.ansi import ColourOnly
 
 logger = logging.getLogger(__name__)
 
-# 4000-4999 are ours to define (RFC 6455 section 7.4.2).
-BAD_FRAME, SIGNED_OUT, FORBIDDEN, NO_SUCH, SLOW = 4400, 4401, 4403, 4404, 4408
-INBOUND_BYTES = 4096
 OUTBOUND_FRAMES = 512
-RECHECK_S = 5.0
+RECHECK_S = 4.0  # and the look itself, within the five that were promised
 RETRY_S = 1.0
 # How long a browser may take nothing of what waits for it.
 SLOW_S = 10.0
+
+_seats = Seats()
 
 
 class WorkspaceConsumer(AsyncWebsocketConsumer):
@@ -48,16 +58,21 @@ class WorkspaceConsumer(AsyncWebsocketConsumer):
     _tasks: list["asyncio.Task[None]"]
     _follower: "asyncio.Task[None] | None"
     _outbox: "asyncio.Queue[str]"
+    _pace: Pace
+    _user_id: int
+    _seat: int
+    _is_over: bool
 
     # -- coming and going ----------------------------------------------------------------------------------
 
     async def connect(self) -> None:
         self._tasks, self._follower = [], None
-        self._outbox = asyncio.Queue(OUTBOUND_FRAMES)
+        self._outbox, self._pace = asyncio.Queue(OUTBOUND_FRAMES), Pace()
+        self._user_id, self._seat, self._is_over = 0, 0, False
         self.sandbox_id = self.scope["url_route"]["kwargs"]["sandbox_id"]
         await self.accept()
         # Refused only after the accept: a browser is not told the code of a refused handshake.
-        code = await database_sync_to_async(self._refusal)()
+        code = await database_sync_to_async(self._refusal)() or self._sit_down()
         if code:
             await self.close(code)
             return
@@ -69,12 +84,25 @@ class WorkspaceConsumer(AsyncWebsocketConsumer):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._seat:
+            _seats.leave(self._seat)
+            self._seat = 0
+
+    async def close(self, code: int | None = None, reason: str | None = None) -> None:
+        """Nothing that is said from now on is done."""
+        self._is_over = True
+        await super().close(code, reason)
+
+    def _sit_down(self) -> int:
+        self._seat = self._user_id if _seats.take(self._user_id) else 0
+        return 0 if self._seat else TOO_MANY
 
     def _refusal(self) -> int:
         """0, or the code to close with: the session may have ended since the last look."""
         user = self._user()
         if user is None:
             return SIGNED_OUT
+        self._user_id = user.pk
         if selectors.owned_sandbox(self.sandbox_id, user) is not None:
             return 0
         return FORBIDDEN if Sandbox.objects.filter(pk=self.sandbox_id).exists() else NO_SUCH
@@ -103,7 +131,9 @@ class WorkspaceConsumer(AsyncWebsocketConsumer):
     # -- what the browser asks -----------------------------------------------------------------------------
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        asked = _parse(text_data)
+        if self._is_over:
+            return
+        asked = _parse(text_data) if self._pace.may_speak() else None
         handler = getattr(self, f"_op_{asked.get('op')}", None) if asked else None
         if asked is None or handler is None:
             await self.close(BAD_FRAME)

@@ -13,6 +13,7 @@ from channels.testing import WebsocketCommunicator
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 
+from accounts import sockets
 from accounts.models import Role, User
 from accounts.sessions import users_of
 from sandboxes import overview
@@ -111,7 +112,7 @@ async def layer_over_valkey(settings: Any) -> AsyncIterator[Valkey]:
 
 @pytest.mark.parametrize(
     ("who", "code"),
-    [("grace", 0), ("barbara", 0), ("root", 0), ("ada", overview.FORBIDDEN), (None, overview.SIGNED_OUT)],
+    [("grace", 0), ("barbara", 0), ("root", 0), ("ada", sockets.FORBIDDEN), (None, sockets.SIGNED_OUT)],
 )
 async def test_only_staff_may_open_it(people: cast.Cast, who: str | None, code: int) -> None:
     tab = await tab_of(getattr(people, who) if who else None)
@@ -231,7 +232,7 @@ async def test_what_waits_to_be_told_is_bounded(people: cast.Cast) -> None:
 async def test_whoever_talks_is_sent_away(people: cast.Cast, word: str) -> None:
     tab = await listening(people.grace)
     await tab.say(word)
-    assert await tab.next() == overview.BAD_FRAME
+    assert await tab.next() == sockets.BAD_FRAME
 
 
 @pytest.fixture
@@ -248,7 +249,7 @@ async def test_signing_out_closes_it_at_the_next_look(soon: None, people: cast.C
     tab = await listening(people.grace)
     assert tab.session is not None
     await sync_to_async(tab.session.flush)()
-    assert await tab.next() == overview.SIGNED_OUT
+    assert await tab.next() == sockets.SIGNED_OUT
 
 
 @pytest.mark.parametrize(
@@ -259,7 +260,7 @@ async def test_another_role_closes_it_at_the_next_look(
 ) -> None:
     tab = await listening(getattr(people, who))
     await User.objects.filter(username=who).aupdate(role=role)
-    assert await tab.next() == overview.SIGNED_OUT
+    assert await tab.next() == sockets.SIGNED_OUT
 
 
 async def test_a_look_lets_those_stay_who_may(soon: None, people: cast.Cast, adas: Sandbox) -> None:

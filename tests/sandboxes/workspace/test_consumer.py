@@ -13,6 +13,7 @@ from django.contrib.sessions.models import Session
 from django.db import OperationalError
 from django.test import Client
 
+from accounts import sockets
 from accounts.models import User
 from sandboxes import provisioning, services
 from sandboxes.models import Sandbox
@@ -145,15 +146,15 @@ async def test_a_sleeping_sandbox_says_so(ada: User, sandbox: Sandbox, hello: st
 
 
 async def test_a_stranger_is_closed_with_4401(sandbox: Sandbox) -> None:
-    assert await (await browser(None, sandbox.pk)).code() == consumer.SIGNED_OUT
+    assert await (await browser(None, sandbox.pk)).code() == sockets.SIGNED_OUT
 
 
 async def test_edsger_is_closed_with_4403(edsger: User, sandbox: Sandbox) -> None:
-    assert await (await browser(edsger, sandbox.pk)).code() == consumer.FORBIDDEN
+    assert await (await browser(edsger, sandbox.pk)).code() == sockets.FORBIDDEN
 
 
 async def test_a_sandbox_that_never_was_is_closed_with_4404(ada: User) -> None:
-    assert await (await browser(ada, Sandbox().pk)).code() == consumer.NO_SUCH
+    assert await (await browser(ada, Sandbox().pk)).code() == sockets.NO_SUCH
 
 
 async def test_signing_out_closes_the_socket_within_seconds(
@@ -164,7 +165,7 @@ async def test_signing_out_closes_the_socket_within_seconds(
 
     await sync_to_async(Session.objects.all().delete)()
 
-    assert await tab.code() == consumer.SIGNED_OUT
+    assert await tab.code() == sockets.SIGNED_OUT
 
 
 async def test_signing_out_stops_the_very_next_request(ada: User, sandbox: Sandbox, hello: str) -> None:
@@ -173,7 +174,7 @@ async def test_signing_out_stops_the_very_next_request(ada: User, sandbox: Sandb
 
     await tab.say(op="run", path=hello, args=[], label="")
 
-    assert await tab.code() == consumer.SIGNED_OUT
+    assert await tab.code() == sockets.SIGNED_OUT
     assert await sync_to_async(provisioning.workspace(sandbox).programs)() == ()
 
 
@@ -187,7 +188,7 @@ async def test_a_bad_frame_closes_the_socket(ada: User, sandbox: Sandbox, frame:
 
     await tab.socket.send_to(text_data=frame)
 
-    assert await tab.code() == consumer.BAD_FRAME
+    assert await tab.code() == sockets.BAD_FRAME
 
 
 async def test_a_browser_that_does_not_keep_up_is_told_to_come_back(
@@ -208,7 +209,7 @@ async def test_a_browser_that_does_not_keep_up_is_told_to_come_back(
     await tab.say(op="follow", after=0)
     await tab.say(op="run", path="many.py", args=[], label="")
 
-    assert await tab.code() == consumer.SLOW
+    assert await tab.code() == sockets.SLOW
 
 
 async def test_a_long_past_is_told_whole_however_fast_it_comes(
@@ -246,4 +247,4 @@ async def test_a_database_that_is_busy_once_does_not_end_the_watch_over_the_sess
     monkeypatch.setattr(consumer.WorkspaceConsumer, "_refusal", busy_once)
     await sync_to_async(Session.objects.all().delete)()
 
-    assert await tab.code() == consumer.SIGNED_OUT
+    assert await tab.code() == sockets.SIGNED_OUT
