@@ -3,10 +3,15 @@
 Making the SQL of a query costs the ORM some ten times what the database needs to answer it. Pages that are
 opened all the time ask through here: Django makes the SQL the first time, for whatever database there is, and
 afterwards only the values are put in.
+
+What the query itself says stands in the SQL, only the caller's values are parameters, and these have names:
+SQLite plans a query anew each time that a condition of a partial index hangs on a parameter, and Django takes
+longer to number nameless parameters than SQLite takes to answer.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,13 +27,16 @@ _NO_NUMBER = -987_654_321_000
 Row = tuple[Any, ...]
 
 
+# A parameter in Django's SQL, where a percent sign that is meant is doubled.
+_PARAMETER = re.compile(r"(?<!%)%s")
+
+
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """sql and its parameters; slots: the place of a parameter -> which of the caller's values."""
+    """sql, with parameters by name; constants: those that are in every call."""
 
     sql: str
-    params: tuple[Any, ...]
-    slots: tuple[tuple[int, int], ...]
+    constants: dict[str, Any]
     convert: Callable[[Iterable[Row]], Iterable[Sequence[Any]]]
 
 
@@ -40,17 +48,15 @@ class Prepared:
 
     def __init__(self, *kinds: type[str] | type[int], query: Callable[..., QuerySet[Any, Row]]) -> None:
         self._kinds, self._query = kinds, query
+        self._names = [f"v{number}" for number in range(len(kinds))]
         self._made: dict[str, _Made] = {}
 
     def raw(self, *values: str | int) -> list[Row]:
         """The rows as the database gives them; hashable."""
         database = connections[DEFAULT_DB_ALIAS]
         made = self._of(database)
-        params = list(made.params)
-        for place, number in made.slots:
-            params[place] = values[number]
         with database.cursor() as cursor:
-            cursor.execute(made.sql, params)
+            cursor.execute(made.sql, made.constants | dict(zip(self._names, values, strict=True)))
             return [tuple(row) for row in cursor.fetchall()]
 
     def convert(self, rows: Iterable[Row]) -> list[Sequence[Any]]:
@@ -70,10 +76,26 @@ class Prepared:
         marks = [_NO_TEXT.format(n) if kind is str else _NO_NUMBER - n for n, kind in enumerate(self._kinds)]
         compiler = self._query(*marks).query.get_compiler(connection=database)
         sql, params = compiler.as_sql()
-        slots = tuple((place, marks.index(value)) for place, value in enumerate(params) if value in marks)
+        named = dict(zip(marks, self._names, strict=True))
+        constants: dict[str, Any] = {}
+        words = iter([_word(value, named, constants) for value in params])
         converters = compiler.get_converters([column for column, *_ in compiler.select[: compiler.col_count]])
 
         def convert(rows: Iterable[Row]) -> Iterable[Sequence[Any]]:
             return compiler.apply_converters(rows, converters) if converters else rows
 
-        return _Made(sql, tuple(params), slots, convert)
+        return _Made(_PARAMETER.sub(lambda _: next(words), sql), constants, convert)
+
+
+def _word(value: Any, named: dict[str | int, str], constants: dict[str, Any]) -> str:
+    """What stands in the SQL for a parameter: the name of the caller's value, or what the query says itself.
+
+    constants: takes what has no simple form in SQL.
+    """
+    if isinstance(value, str | int) and value in named:
+        return f"%({named[value]})s"
+    if isinstance(value, str) and value.isidentifier():
+        return f"'{value}'"
+    name = f"c{len(constants)}"
+    constants[name] = value
+    return f"%({name})s"
