@@ -8,7 +8,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
@@ -27,7 +26,7 @@ from lessons.rendering.asks import fill_ask
 from lessons.search import LONGEST
 from lessons.selectors import ServedCourse, ServedLab
 from sandboxes import limits
-from sandboxes.access import address_of
+from sandboxes.access import address_of, signed_in
 from sandboxes.errors import TooOften
 from sandboxes.selectors import live_sandbox
 
@@ -53,7 +52,7 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "lessons/home.html", context)
 
 
-@login_required
+@signed_in
 @require_GET
 def search(request: HttpRequest) -> HttpResponse:
     """Passages of the course with the words of ?q=; only the results when the page asks as one types."""
@@ -66,7 +65,7 @@ def search(request: HttpRequest) -> HttpResponse:
     return response
 
 
-@login_required
+@signed_in
 @require_GET
 def board(request: HttpRequest) -> HttpResponse:
     """The student's whole cluster on a page of its own, and all that the course's labs offer to break."""
@@ -75,7 +74,7 @@ def board(request: HttpRequest) -> HttpResponse:
     return render(request, "lessons/board.html", context)
 
 
-@login_required
+@signed_in
 @require_POST
 def place(request: HttpRequest, slug: str) -> HttpResponse:
     """Keep the section that the student is reading."""
@@ -84,7 +83,7 @@ def place(request: HttpRequest, slug: str) -> HttpResponse:
     return HttpResponse(status=204)
 
 
-@login_required
+@signed_in
 @require_GET
 @editor_page
 def lesson(request: HttpRequest, slug: str) -> HttpResponse:
@@ -93,14 +92,14 @@ def lesson(request: HttpRequest, slug: str) -> HttpResponse:
     return lesson_answer(request, served, _page(served, slug), _user(request))
 
 
-@login_required
+@signed_in
 @require_GET
 def lab(request: HttpRequest, slug: str, lab: str) -> HttpResponse:
     """The panel of one lab, as it is now; 204 when the page has that one already."""
     return _panel(request, slug, lab, have=request.GET.get("have", ""))
 
 
-@login_required
+@signed_in
 @require_POST
 def start(request: HttpRequest, slug: str, lab: str) -> HttpResponse:
     """Begin the lab, or go on with it."""
@@ -109,7 +108,7 @@ def start(request: HttpRequest, slug: str, lab: str) -> HttpResponse:
     return _panel(request, slug, lab, begin, limit=limits.LAB)
 
 
-@login_required
+@signed_in
 @require_POST
 def reset(request: HttpRequest, slug: str, lab: str) -> HttpResponse:
     """Begin the lab anew; with files=1 the starter files come back too."""
@@ -118,7 +117,7 @@ def reset(request: HttpRequest, slug: str, lab: str) -> HttpResponse:
     return _panel(request, slug, lab, anew, limit=limits.LAB)
 
 
-@login_required
+@signed_in
 @require_POST
 def check(request: HttpRequest, slug: str, lab: str, task: str) -> HttpResponse:
     """Judge now."""
@@ -128,7 +127,7 @@ def check(request: HttpRequest, slug: str, lab: str, task: str) -> HttpResponse:
     return _panel(request, slug, lab, judge, limit=limits.GRADE)
 
 
-@login_required
+@signed_in
 @require_POST
 def hint(request: HttpRequest, slug: str, lab: str, task: str) -> HttpResponse:
     """Open the next hint of a task."""
@@ -138,7 +137,7 @@ def hint(request: HttpRequest, slug: str, lab: str, task: str) -> HttpResponse:
     return _panel(request, slug, lab, open_it, limit=limits.GRADE)
 
 
-@login_required
+@signed_in
 @require_POST
 def quiz(request: HttpRequest, slug: str, item: str) -> HttpResponse:
     """Answer a question; says why, right or wrong."""
@@ -157,7 +156,7 @@ def quiz(request: HttpRequest, slug: str, item: str) -> HttpResponse:
     return HttpResponse(answered(ask, answer))
 
 
-@login_required
+@signed_in
 @require_POST
 def predict(request: HttpRequest, slug: str, item: str) -> HttpResponse:
     """Write a prediction down and show the answer."""

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, cast
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -38,20 +39,31 @@ def sandbox_of(request: HttpRequest) -> Sandbox:
 
 
 def signed_in(view: View[P]) -> View[P]:
-    """Send a stranger to the sign-in page: by redirect, by htmx's header, or as JSON with a sentence."""
+    """Send a stranger to sign in and back: by redirect, by htmx's header, or as JSON with a sentence."""
 
     @functools.wraps(view)
     def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if request.user.is_authenticated:
             return view(request, *args, **kwargs)
-        address = resolve_url(settings.LOGIN_URL)
         if wants_json(request):
             return refusal("You are signed out. Sign in and try again.", status=401)
         if request.headers.get("HX-Request"):
-            return HttpResponse(status=401, headers={"HX-Redirect": address})
-        return redirect(address)
+            return HttpResponse(status=401, headers={"HX-Redirect": _sign_in(_page_of(request))})
+        return redirect(_sign_in(request.get_full_path() if request.method in ("GET", "HEAD") else ""))
 
     return guarded
+
+
+def _sign_in(back: str) -> str:
+    """The sign-in page, from which one comes to `back`."""
+    address = resolve_url(settings.LOGIN_URL)
+    return f"{address}?{urlencode({'next': back})}" if back else address
+
+
+def _page_of(request: HttpRequest) -> str:
+    """The page that htmx asks from, if it is one of ours: what it asks for may be a part, or take no GET."""
+    page = urlsplit(request.headers.get("HX-Current-URL", ""))
+    return urlunsplit(("", "", page.path, page.query, "")) if page.netloc == request.get_host() else ""
 
 
 def limited(limit: Limit) -> Callable[[View[P]], View[P]]:

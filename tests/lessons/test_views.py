@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
@@ -45,9 +46,27 @@ def text(client: Client, address: str, **data: str) -> str:
 
 
 def test_nobody_is_asked_to_sign_in(client: Client, version: LabVersion) -> None:
-    for address in ("/search/", LESSON, LAB):
-        assert client.get(address).headers["Location"].startswith("/accounts/login/")
-    assert client.post(LAB + "start/").status_code == 302
+    for address in ("/search/?q=a", LESSON, LAB):
+        assert client.get(address).headers["Location"] == f"/accounts/login/?{urlencode({'next': address})}"
+    assert client.post(LAB + "start/").headers["Location"] == "/accounts/login/"
+
+
+@pytest.mark.parametrize(
+    ("page", "back"),
+    [
+        ("http://testserver/lessons/first/?a=b#record", "?next=%2Flessons%2Ffirst%2F%3Fa%3Db"),
+        ("http://elsewhere.example/lessons/first/", ""),
+        ("", ""),
+    ],
+)
+def test_a_button_pressed_after_the_session_ended_leads_to_sign_in_and_back_to_its_page(
+    client: Client, version: LabVersion, page: str, back: str
+) -> None:
+    headers = {"HX-Request": "true", "HX-Current-URL": page}
+
+    for answer in (client.post(LAB + "start/", headers=headers), client.get(LAB, headers=headers)):
+        assert (answer.status_code, answer.content) == (401, b"")
+        assert answer.headers["HX-Redirect"] == "/accounts/login/" + back
 
 
 def test_the_map_shows_every_lesson_and_links_those_that_are_written(page: Client) -> None:
