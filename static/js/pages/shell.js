@@ -1,13 +1,17 @@
-// What every page needs: the one door for HTML written by scripts, CSRF for htmx, the theme, the way to search.
+// What every page needs: the one door for HTML written by scripts, CSRF for htmx and words for what it could not do,
+// the theme, the way to search.
 
 import { allowHtml } from "../trusted.js";
 import { csrfToken } from "../csrf.js";
+import { sayRefusals } from "../refusals.js";
 
 allowHtml(globalThis);
 
 document.addEventListener("htmx:configRequest", (event) => {
   event.detail.headers["X-CSRFToken"] = csrfToken(document);
 });
+
+sayRefusals(document);
 
 const root = document.documentElement;
 const button = document.querySelector("#theme");
