@@ -91,7 +91,7 @@ def test_a_database_of_a_newer_version_is_refused_in_a_sentence_and_left_alone(
 @pytest.mark.kafka
 @pytest.mark.slow
 @pytest.mark.xdist_group("whole site")
-@pytest.mark.logs("pool.removed")
+@pytest.mark.logs("pool.removed", "announce.lost")
 def test_a_student_finds_records_files_and_verdicts_where_they_left_them(old: Site) -> None:
     with tarfile.open(FIRST_SLICE / "sandboxes.tar.gz") as tar:
         # As root each sandbox belongs to a user of its own, whose number is part of its data.
