@@ -5,7 +5,7 @@ from django.utils import timezone
 from sandboxes import faults, freezing, provisioning
 from sandboxes.backends.base import Phase
 from sandboxes.lifecycle import State
-from sandboxes.step import Handlers, Later, Settled, Step, is_lost, is_up
+from sandboxes.step import Handlers, Later, Settled, Step, is_full, is_lost, is_up
 
 REPAIR_DEADLINE_S = 90.0
 
@@ -32,6 +32,8 @@ def degraded(step: Step) -> None:
         return is_lost(step)
     if faults.broker_is_down_on_purpose(step.sandbox):
         raise Settled
+    if is_full(seen):
+        return step.fail(seen.cause, seen.detail, retryable=False)
     if not is_up(seen):
         seen = step.ask(step.backend.ensure, provisioning.spec_of(step.sandbox))
         seen = step.poll(seen, is_up, step.backend.observe)

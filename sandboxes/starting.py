@@ -10,7 +10,17 @@ from sandboxes import expiry, placement, pool, provisioning
 from sandboxes.backends.base import Observation, Phase
 from sandboxes.lifecycle import State
 from sandboxes.models import Sandbox
-from sandboxes.step import START_DEADLINE_S, Handlers, Later, Settled, Step, is_gone, is_lost, is_up
+from sandboxes.step import (
+    START_DEADLINE_S,
+    Handlers,
+    Later,
+    Settled,
+    Step,
+    is_full,
+    is_gone,
+    is_lost,
+    is_up,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -114,6 +124,9 @@ def _up_or_gone(seen: Observation) -> bool:
 
 def _not_up_yet(step: Step, seen: Observation, what: str) -> None:
     """Decide whether to go on waiting for a start or wake, to try again, or to give up."""
+    if is_full(seen):
+        step.fail(seen.cause, seen.detail, retryable=False)
+        return
     if seen.phase is Phase.FAILED:
         step.note(failures=step.sandbox.failures + 1)
         if step.sandbox.failures >= MAX_FAILURES:

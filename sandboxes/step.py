@@ -198,6 +198,11 @@ def is_gone(seen: Observation) -> bool:
     return seen.phase is Phase.ABSENT
 
 
+def is_full(seen: Observation) -> bool:
+    """Whether it outgrew its room: then it is not started again, for each start gives it seconds to write."""
+    return seen.cause == "disk_full"
+
+
 def is_lost(step: Step) -> None:
     """Never make an empty Kafka in the place of one that held a student's records without saying so."""
     sentence = "The data of your sandbox is not there any more. Start over to get a new one."

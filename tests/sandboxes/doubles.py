@@ -6,7 +6,7 @@ what is "really" there.
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sandboxes.backends.base import BackendError, Fault, Observation, Phase, Spec
@@ -67,6 +67,23 @@ class CrashLoopBackend(MemoryBackend):
     def _exited(self, sandbox_id: str) -> Observation:
         detail = "The broker ended while it was starting."
         return Observation(sandbox_id=sandbox_id, phase=Phase.FAILED, cause="broker_exited", detail=detail)
+
+
+class FullBackend(MemoryBackend):
+    """What is stopped in it has outgrown its room, until it is started again; then it grows."""
+
+    def __init__(self) -> None:
+        super().__init__(pace_s={}, store=shared)
+
+    def observe(self, sandbox_id: str) -> Observation:
+        seen = super().observe(sandbox_id)
+        if seen.phase is not Phase.STOPPED:
+            return seen
+        detail = "Your topics hold more data than a sandbox may keep. Start over to get an empty one."
+        return Observation(sandbox_id=sandbox_id, phase=Phase.STOPPED, cause="disk_full", detail=detail)
+
+    def look(self) -> Mapping[str, Observation]:
+        return {name: self.observe(name) for name in self.inventory()}
 
 
 class UnreachableBackend:

@@ -147,6 +147,21 @@ def test_a_broker_that_died_is_started_again(ada: User) -> None:
     assert [event.new for event in moves][-2:] == ["degraded", "ready"]
 
 
+def test_a_broker_stopped_for_its_size_is_given_up_and_not_started_again(ada: User, use_backend: Use) -> None:
+    use_backend("FullBackend")
+    sandbox = ready_sandbox(ada)
+    with doubles.shared.changing() as entries:
+        entries[sandbox.hex]["started_at"] = None
+
+    for _ in range(3):
+        sweep_and_settle()
+
+    sandbox.refresh_from_db()
+    assert (sandbox.now, sandbox.failure_cause, sandbox.retry_at) == (State.FAILED, "disk_full", None)
+    with doubles.shared.changing() as entries:
+        assert entries[sandbox.hex]["started_at"] is None
+
+
 def test_lost_data_is_said_and_never_replaced_by_an_empty_kafka(ada: User) -> None:
     sandbox = ready_sandbox(ada)
     doubles.forget_everything()

@@ -14,7 +14,6 @@ from sandboxes.backends.local.settings import Limits
 logger = logging.getLogger(__name__)
 
 _LOOK_S = 5.0
-_DATA_FILES = 100_000
 _PLENTY = Usage(1 << 40, 1_000_000)
 
 
@@ -23,7 +22,7 @@ class Disks:
 
     def __init__(self, sandboxes: Callable[[], Iterable[LocalSandbox]], limits: Limits) -> None:
         self._sandboxes = sandboxes
-        self._most = Usage(limits.data_bytes, _DATA_FILES)
+        self._most = Usage(limits.data_bytes, limits.data_files)
         self._seen: dict[str, int] = {}
 
     async def bytes_of(self, one: LocalSandbox) -> int:
@@ -55,5 +54,5 @@ class Disks:
         work = await asyncio.to_thread(files.usage, one.home.work, most=_PLENTY)
         logs = await asyncio.to_thread(files.usage, one.home.logs, most=_PLENTY)
         self._seen[one.record.sandbox_id] = data.size + work.size + logs.size
-        if one.is_running() and (data.size > self._most.size or data.files > self._most.files):
+        if one.is_running() and data.exceeds(self._most):
             await one.disk_full()

@@ -217,6 +217,9 @@ class Usage(NamedTuple):
     size: int
     files: int
 
+    def exceeds(self, most: Usage) -> bool:
+        return self.size > most.size or self.files > most.files
+
 
 def usage(root: Path, *, most: Usage) -> Usage:
     """What is below a folder; stops counting once it is more than `most` in either way."""

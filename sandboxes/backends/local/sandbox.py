@@ -13,9 +13,10 @@ import signal
 import time
 
 from sandboxes.backends.base import BackendError, Fault, KafkaEndpoint, NodeState, Observation, Phase
-from sandboxes.backends.local import ground, kafka, records, troubles
+from sandboxes.backends.local import files, ground, kafka, records, troubles
 from sandboxes.backends.local.doors import Doors
 from sandboxes.backends.local.events import EventRing
+from sandboxes.backends.local.files import Usage
 from sandboxes.backends.local.housing import Housing
 from sandboxes.backends.local.keeper_link import Event, KeeperGone, KeeperRefused
 from sandboxes.backends.local.nodes import NodeExited, Nodes
@@ -228,6 +229,9 @@ class LocalSandbox:
             self._stage = ""
 
     async def _bring_up(self) -> None:
+        if await asyncio.to_thread(self._has_too_much_data):
+            await self._refuse_data()
+            return
         self._trouble = None
         self._stage = "namespaces"
         began = time.monotonic()
@@ -246,6 +250,18 @@ class LocalSandbox:
         self._ready = True
         took = round(time.monotonic() - began, 3)
         logger.info("sandbox.running", extra={"sandbox": self.record.sandbox_id, "took_s": took})
+
+    def _has_too_much_data(self) -> bool:
+        limits = self._around.limits
+        most = Usage(limits.data_bytes, limits.data_files)
+        return files.usage(self.home.data, most=most).exceeds(most)
+
+    async def _refuse_data(self) -> None:
+        """Every start would give it more seconds to write in."""
+        self._trouble = troubles.TOO_MUCH_DATA
+        self.record.goal = "stopped"
+        self._save()
+        await self._bring_down()
 
     async def _start_brokers(self) -> None:
         self._stage = "kafka"

@@ -49,6 +49,7 @@ class Limits:
     broker_data: int = 512 * MIB
     broker_files: int = 4096
     data_bytes: int = 1024 * MIB
+    data_files: int = 100_000
     broker_stop_s: float = 10.0
     ring_bytes: int = 512 * 1024
 
