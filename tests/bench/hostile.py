@@ -16,7 +16,7 @@ from tests.bench.proofs import Proof
 from tests.bench.rounds import is_quick, measured
 from tests.bench.stage import Stage
 
-ROUNDS = 5
+ROUNDS = 3
 WINDOW_S = 4.0
 _PAUSE_S = 0.03
 _SETTLE_S = 1.0

@@ -26,7 +26,7 @@ OTHERS = 100
 # 1,000 records a second, in frames as large as they become.
 FLUSHES_PER_S, RECORDS, SIZE = 20.0, 50, 200
 ROUNDS = 2
-WINDOW_S = 10.0
+WINDOW_S = 8.0
 _CLOSED_WITHIN_S = 60.0
 _RECEIVE_BYTES = 4096
 _SETTLE_S = 2.0

@@ -19,7 +19,7 @@ _VALUE = b'{"event_type": "task.created", "task_id": "T-0001", "note": "about a 
 
 
 def make_topic(endpoint: KafkaEndpoint, name: str) -> None:
-    admin = AdminClient({**endpoint.client_config()})
+    admin = AdminClient({**endpoint.client_config(), "log_level": 0})
     admin.create_topics([NewTopic(name, PARTITIONS, 1)])[name].result(10)
 
 
