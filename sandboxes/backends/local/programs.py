@@ -1,19 +1,15 @@
-"""A student's programs in one sandbox: start, watch, end, and what they print."""
+"""A student's programs in one sandbox: which run and which ran, started, held to their limits, ended."""
 
 from __future__ import annotations
 
 import asyncio
-import codecs
 import contextlib
-import os
 import signal
-import socket
 import time
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import Any
 
 from sandboxes.backends.base import PROGRAMS_MAX, ProgramRun, WorkspaceError
 from sandboxes.backends.local import bubblewrap, files
@@ -22,11 +18,9 @@ from sandboxes.backends.local.events import EventRing
 from sandboxes.backends.local.history import History
 from sandboxes.backends.local.keeper_link import KeeperGone, KeeperLink, KeeperRefused
 from sandboxes.backends.local.records import Home
-from sandboxes.backends.local.seccomp_file import filter_descriptor
+from sandboxes.backends.local.running import Running, outcome
 from sandboxes.backends.local.settings import Limits
 
-_CHUNK = 65536
-_PAUSE_S = 0.015  # between two reads of one program's output: at most ~65 events a second
 _LOOK_S = 0.5
 _REST = 5  # looking takes at most a sixth of a core, however many files there are
 _COUNTED_BYTES, _COUNTED_FILES = 1 << 40, 1_000_000
@@ -53,7 +47,7 @@ class Programs:
         self._link = link
         self.ring = ring
         self.history = History(home.history)
-        self._running: dict[str, _Running] = {}
+        self._running: dict[str, Running] = {}
 
     def adopt(self) -> None:
         """After a host restart: programs ended with the old host, and their runs say so."""
@@ -78,7 +72,7 @@ class Programs:
         run = ProgramRun(
             program_id=program_id, path=path, args=args, label=label[:80], started_at=time.time()
         )
-        one = _Running(program_id, self._limits, self._output_of(program_id))
+        one = Running(program_id, self._limits, self._output_of(program_id))
         self._running[program_id] = one
         try:
             await one.spawn(link, bubblewrap.inner(self._parts, self._inner(path, args)))
@@ -172,7 +166,7 @@ class Programs:
     def _output_of(self, program_id: str) -> Callable[[str], None]:
         return lambda text: self.ring.add(program_id, "output", text=text)
 
-    async def _watch(self, one: _Running, room: files.Usage) -> None:
+    async def _watch(self, one: Running, room: files.Usage) -> None:
         """Hold the limits only the host can see; and SIGKILL what did not heed SIGTERM."""
         limits = self._limits
         pause_s = _LOOK_S
@@ -203,128 +197,14 @@ class Programs:
         now = files.usage(self._home.work, most=room)
         return now.size > room.size or now.files > room.files, time.thread_time() - began
 
-    def _finish(self, one: _Running, last_words: str) -> None:
+    def _finish(self, one: Running, last_words: str) -> None:
         self._running.pop(one.program_id, None)
         one.drain()
         one.close()
         run = self.history.get(one.program_id)
         if run:
-            self._ended(_outcome(replace(run, ended_at=time.time()), last_words, one.reason))
+            self._ended(outcome(replace(run, ended_at=time.time()), last_words, one.reason))
 
     def _ended(self, run: ProgramRun) -> None:
         self.history.put(run)
         self.ring.add(run.program_id, "exit", run=run)
-
-
-def _outcome(run: ProgramRun, last_words: str, reason: str) -> ProgramRun:
-    """How it ended, from what the launcher said; it says nothing when it was killed itself."""
-    what, _, number = last_words.partition(" ")
-    if what == "exit":
-        return replace(run, exit_code=int(number), reason=reason)
-    code = int(number) if what == "signal" else signal.SIGKILL
-    if code == signal.SIGXCPU and not reason:
-        reason = "cpu"
-    return replace(run, signal=int(code), reason=reason)
-
-
-class _Running:
-    """One live program: its output pipe and its launcher's control socket."""
-
-    def __init__(self, program_id: str, limits: Limits, say: Callable[[str], None]) -> None:
-        self.program_id = program_id
-        self.name = f"p-{program_id}"
-        self.started = time.monotonic()
-        self.asked_at = 0.0
-        self.reason = ""
-        self.over_limit = False
-        self.over = asyncio.Event()
-        self._limits, self._say = limits, say
-        self._left = limits.program_output
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._loop = asyncio.get_running_loop()
-        self._output, self._output_in = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        os.set_blocking(self._output_in, True)
-        self._control, self._control_in = socket.socketpair()
-        self._control.setblocking(False)
-        self._task: asyncio.Task[None] | None = None
-
-    async def spawn(self, link: KeeperLink, argv: list[str]) -> None:
-        nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        filtering = filter_descriptor()
-        out = self._output_in
-        request = {
-            "op": "spawn",
-            "name": self.name,
-            "argv": argv,
-            "env": bubblewrap.environment(),
-            "targets": [0, 1, 2, bubblewrap.CONTROL_FD, bubblewrap.SECCOMP_FD],
-            "rss": self._limits.program_rss,
-            "guest": True,
-        }
-        try:
-            await link.ask(request, [nothing, out, out, self._control_in.fileno(), filtering])
-        finally:
-            os.close(nothing)
-            os.close(filtering)
-            os.close(self._output_in)
-            self._output_in = -1
-            self._control_in.close()
-
-    def begin(self, watching: Coroutine[Any, Any, None]) -> None:
-        self._loop.add_reader(self._output, self._readable)
-        self._task = asyncio.create_task(watching)
-
-    def ask_to_end(self, reason: str) -> None:
-        """SIGTERM through the launcher; the watch kills what does not heed it."""
-        self.reason = self.reason or reason
-        self.asked_at = self.asked_at or time.monotonic()
-        with contextlib.suppress(OSError):
-            self._control.send(b"T")
-
-    def last_words(self) -> str:
-        with contextlib.suppress(OSError, ValueError):
-            return self._control.recv(64).decode("ascii", "replace")
-        return ""
-
-    def drain(self) -> None:
-        """Take what is still in the pipe; it may be held open by nobody now."""
-        while self._output >= 0 and self._take():
-            pass
-        if tail := self._decoder.decode(b"", final=True):
-            self._say(tail)
-
-    def close(self) -> None:
-        if self._task:
-            self._task.cancel()
-        if self._output >= 0:
-            self._loop.remove_reader(self._output)
-            os.close(self._output)
-            self._output = -1
-        if self._output_in >= 0:
-            os.close(self._output_in)
-            self._output_in = -1
-        self._control.close()
-        self._control_in.close()
-        self.over.set()
-
-    def _readable(self) -> None:
-        self._loop.remove_reader(self._output)
-        if self._take() and not self.over_limit:
-            self._loop.call_later(_PAUSE_S, self._listen_again)
-
-    def _listen_again(self) -> None:
-        if self._output >= 0:
-            self._loop.add_reader(self._output, self._readable)
-
-    def _take(self) -> bool:
-        """One read; False at the end, when nothing is there, or when the program has said too much."""
-        try:
-            chunk = os.read(self._output, min(_CHUNK, self._left + 1))
-        except OSError:
-            return False
-        if len(chunk) > self._left:
-            chunk, self.over_limit = chunk[: self._left], True
-        self._left -= len(chunk)
-        if text := self._decoder.decode(chunk):
-            self._say(text)
-        return bool(chunk) and not self.over_limit
