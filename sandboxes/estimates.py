@@ -2,9 +2,9 @@
 
 import math
 import statistics
+import time
 from dataclasses import dataclass
 
-from django.core.cache import cache
 from django.utils import timezone
 
 from sandboxes import placement, pool, queueing
@@ -60,18 +60,26 @@ class Known:
     stages_s: dict[str, float]
 
 
+_known: dict[str, tuple[float, Known]] = {}
+
+
 def known(profile: str) -> Known:
-    """What was measured, at most KEPT_S ago."""
-    kept: Known | None = cache.get(f"sandboxes:known:{profile}")
-    if kept is None:
-        kept = Known(
+    """What was measured, at most KEPT_S ago; each process measures for itself."""
+    now = time.monotonic()
+    if profile not in _known or now - _known[profile][0] > KEPT_S:
+        measured = Known(
             start=estimate(profile, "start"),
             wake=estimate(profile, "wake"),
             warm=estimate(profile, "warm"),
             stages_s=usual_stages_s(),
         )
-        cache.set(f"sandboxes:known:{profile}", kept, KEPT_S)
-    return kept
+        _known[profile] = now, measured
+    return _known[profile][1]
+
+
+def forget() -> None:
+    """Measure anew when asked next."""
+    _known.clear()
 
 
 def wait_s(sandbox: Sandbox) -> float:

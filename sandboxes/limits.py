@@ -65,8 +65,7 @@ def used_up(limit: Limit, who: str, times: int) -> int:
 
 def _count(key: str, window_s: int) -> int:
     try:
-        cache.add(key, 0, timeout=2 * window_s)
-        return cache.incr(key)
+        return 1 if cache.add(key, 1, timeout=2 * window_s) else cache.incr(key)
     except Exception:  # noqa: BLE001  any cache may fail in its own way; a student must still be able to work
         logger.warning("limits.no_cache")
         return 0
