@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -31,17 +32,18 @@ async def events(asker: Asker, user_id: int, hello: ops.Hello) -> AsyncIterator[
     """Server-sent events: the stream's name, then frames (a line each), at last the code to close with."""
     here = of_this_process()
     tab, name = here.tab(asker), secrets.token_urlsafe(16)
+    place = _place_of(asker, name)
     if not tab.enter(user_id):
         yield _event("close", str(TOO_MANY))
         return
-    here.streams[name] = tab
+    here.streams[place] = tab
     try:
         tab.begin(hello)
         yield _event("stream", name)
         async for event in _events(tab):
             yield event
     finally:
-        del here.streams[name]
+        del here.streams[place]
         tab.leave()
 
 
@@ -87,11 +89,16 @@ async def _waiting(viewer: Viewer) -> list[str]:
     return texts
 
 
-async def passing_on(name: str, text: str) -> AsyncIterator[bytes]:
+async def passing_on(asker: Asker, name: str, text: str) -> AsyncIterator[bytes]:
     """Nothing to say; a Redis that is away loses the operation, as a socket that is cut does."""
     with contextlib.suppress(RedisError):
-        await of_this_process().hub.pass_on(name, text)
+        await of_this_process().hub.pass_on(_place_of(asker, name), text)
     yield b""
+
+
+def _place_of(asker: Asker, name: str) -> str:
+    """Under what a stream is kept, and found by nobody but the session and for the sandbox that opened it."""
+    return hashlib.sha256(f"{asker.session_key} {asker.sandbox_id} {name}".encode()).hexdigest()
 
 
 def _ping() -> str:

@@ -56,7 +56,7 @@ def poll(request: HttpRequest, sandbox_id: UUID) -> HttpResponseBase:
 @require_POST
 def op(request: HttpRequest, sandbox_id: UUID) -> HttpResponseBase:
     """What the browser says about one of its streams: {"stream": its name, "op": as on the websocket}."""
-    _, _, refused = _ask(request, sandbox_id)
+    asker, _, refused = _ask(request, sandbox_id)
     if refused:
         return refused
     try:
@@ -65,7 +65,7 @@ def op(request: HttpRequest, sandbox_id: UUID) -> HttpResponseBase:
         ops.parse(text)
     except (ops.BadOp, orjson.JSONDecodeError, KeyError, TypeError):
         return HttpResponse(status=400)
-    return _streamed(streams.passing_on(str(name), text), "text/plain", {}, status=202)
+    return _streamed(streams.passing_on(asker, str(name), text), "text/plain", {}, status=202)
 
 
 def _ask(request: HttpRequest, sandbox_id: UUID) -> tuple[Asker, Answer, HttpResponse | None]:

@@ -114,12 +114,12 @@ def token(site: Served) -> tuple[str, str]:
     return found.group(1), cookie
 
 
-def say(site: Served, stream: str, **op: Any) -> int:
+def say(site: Served, stream: str, *, who: str = "ada", **op: Any) -> int:
     """An operation for a stream, as our page sends it."""
     value, cookie = token(site)
     body = json.dumps({"stream": stream, "op": op})
     headers = {"Content-Type": "application/json", "X-CSRFToken": value, "Origin": site.address}
-    both = {"Cookie": f"{site.cookies['ada']}; {cookie}"}
+    both = {"Cookie": f"{site.cookies[who]}; {cookie}"}
     return ask(site, "POST", f"/live/{site.sandbox}/ops/", body=body, **headers, **both)[0]
 
 

@@ -141,7 +141,7 @@ def test_operations_by_post_change_what_a_stream_brings(site: Served, sampler: S
         assert say(site, name, op="pause") == 202
         time.sleep(0.3)
         sampler.produce(topic="payments")
-        place = sampler.place
+        place: dict[str, Any] = dict(sampler.place)
         assert say(site, name, op="resume", **place) == 202
         sampler.produce(topic="orders")
         assert stream.frame("records")["topic"] == "orders", "what came while it was paused was not sent"
@@ -152,6 +152,32 @@ def test_an_operation_that_no_page_of_ours_says_ends_the_stream(site: Served, sa
         name = stream.next("stream")[2]
         assert say(site, name, op="hello", view=[], resume=None) == 202
         assert stream.next("close")[2] == "4400"
+
+
+def test_an_operation_of_another_session_changes_nothing_though_it_may_watch_too(
+    site: Served, sampler: Sampler
+) -> None:
+    with Stream(site) as stream:
+        name = stream.next("stream")[2]
+        stream.frame("snap")
+        assert say(site, name, who="grace", op="pause") == 202
+        assert say(site, name, op="view", topics=["orders", "payments"]) == 202
+        while stream.frame("snap")["records"].keys() != {"orders", "payments"}:
+            """One with the topics of before may be on its way."""
+        sampler.produce(topic="payments")
+        assert stream.frame("records")["topic"] == "payments", "grace's pause was not taken"
+
+
+@pytest.mark.parametrize(
+    "op",
+    [{"op": "drop"}, {"op": "ack", "seq": "1"}, {"op": "ack", "seq": 1, "x": "x" * 5000}, {}, "pause", [[]]],
+)
+def test_what_is_no_operation_or_too_long_is_refused(site: Served, op: Any) -> None:
+    value, cookie = http.token(site)
+    headers = {"Content-Type": "application/json", "X-CSRFToken": value, "Origin": site.address}
+    headers["Cookie"] = f"{site.cookies['ada']}; {cookie}"
+    body = json.dumps({"stream": "x", "op": op})
+    assert http.ask(site, "POST", f"/live/{site.sandbox}/ops/", body=body, **headers)[0] == 400
 
 
 def test_an_operation_without_the_pages_token_is_refused(site: Served) -> None:
