@@ -111,13 +111,13 @@ def look() -> Scene:
     for backend in _backends():
         try:
             here = backend.look()
-            found = {known: here[name] for name in here if (known := _id_of(name))}
-            _destroy_unwanted(backend, set(found))
         except BackendError as error:
             logger.warning("sweep.no_inventory", extra={"why": error.sentence})
             unseen.append(backend)
-        else:
-            seen |= found
+            continue
+        found = {known: here[name] for name in here if (known := _id_of(name))}
+        _destroy_unwanted(backend, set(found))
+        seen |= found
     return Scene(seen=seen, unseen=tuple(unseen))
 
 
@@ -132,8 +132,12 @@ def _destroy_unwanted(backend: Backend, found: set[UUID]) -> None:
     kept = Sandbox.objects.exclude(state=State.DELETED).filter(pk__in=found).values_list("pk", flat=True)
     for sandbox_id in found - set(kept):
         logger.warning("sweep.orphan", extra={"sandbox": sandbox_id.hex})
-        backend.destroy(sandbox_id.hex)
-        pulse.orphan_removed(sandbox_id.hex)
+        try:
+            backend.destroy(sandbox_id.hex)
+        except BackendError as error:  # the next sweep tries it again; what was seen of the others is as true
+            logger.warning("sweep.orphan_stays", extra={"sandbox": sandbox_id.hex, "why": error.sentence})
+        else:
+            pulse.orphan_removed(sandbox_id.hex)
 
 
 def _id_of(name: str) -> UUID | None:

@@ -50,6 +50,16 @@ class LingeringBackend(MemoryBackend):
         return Observation(sandbox_id=sandbox_id, phase=Phase.STOPPED, detail="A volume is still attached.")
 
 
+class ClingingBackend(MemoryBackend):
+    """Cannot remove anything in the time that a call may take."""
+
+    def __init__(self) -> None:
+        super().__init__(pace_s={}, store=shared)
+
+    def destroy(self, sandbox_id: str) -> Observation:
+        raise BackendError("The sandbox host does not answer in time.", retryable=True)
+
+
 class CrashLoopBackend(MemoryBackend):
     """Its broker exits whenever it is started."""
 

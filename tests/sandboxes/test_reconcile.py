@@ -306,6 +306,20 @@ def test_orphans_are_removed_and_what_is_not_ours_is_left_alone(ada: User) -> No
     assert set(left) == {sandbox.hex, stranger, "not-an-id"}
 
 
+@pytest.mark.logs("sweep.orphan", "sweep.orphan_stays")
+def test_an_orphan_that_stays_does_not_hide_the_others(ada: User, use_backend: Use) -> None:
+    sandbox = ready_sandbox(ada)
+    Sandbox.objects.filter(pk=sandbox.pk).update(expires_at=timezone.now())
+    with doubles.shared.changing() as entries:
+        entries[Sandbox().hex] = dict(entries[sandbox.hex])
+    use_backend("ClingingBackend")
+
+    sweep.sweep()
+
+    sandbox.refresh_from_db()
+    assert sandbox.now is State.SUSPENDING
+
+
 @pytest.mark.logs("sweep.orphan")
 def test_what_came_back_after_its_deletion_is_an_orphan(ada: User) -> None:
     sandbox = ready_sandbox(ada)
