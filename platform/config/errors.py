@@ -4,6 +4,7 @@ import logging
 import sys
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -42,13 +43,19 @@ _THROTTLED = ("login", "signup", "reset_password", "reset_password_from_key", "c
 
 
 def broken(request: HttpRequest) -> HttpResponse:
-    """500. The page needs neither database nor session: they may be what is broken."""
+    """500, or 503 while the database is away. The page needs neither it nor a session."""
     reference = tracing.current()
+    away = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
     # Django calls this while it handles the exception, so the traceback is at hand.
     fields = {"route": tracing.route_of(request), "request": reference}
     logger.error("page.failed", exc_info=sys.exc_info(), extra=fields)
-    context = {"reference": reference, "theme": request.COOKIES.get("theme")}
-    return HttpResponse(_broken_page(context), status=500)
+    status, headers = (503, {"Retry-After": str(_AWAY_S)}) if away else (500, {})
+    context = {"reference": reference, "theme": request.COOKIES.get("theme"), "code": status}
+    return HttpResponse(_broken_page(context), status=status, headers=headers)
+
+
+# A database is asked again with every request; whoever waits so long usually finds it back.
+_AWAY_S = 10
 
 
 def _broken_page(context: dict[str, Any]) -> str:

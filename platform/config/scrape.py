@@ -54,7 +54,7 @@ def registry() -> CollectorRegistry:
         MultiProcessCollector(found)  # type: ignore[no-untyped-call]
     else:
         found.register(_Asked(REGISTRY.collect))
-    for ask in (machine.collect, gauges.collect):
+    for ask in (machine.collect, *gauges.ASKED):
         found.register(_Asked(ask))
     return found
 

@@ -1,5 +1,6 @@
 """Behind TLS (SECURE=1) Django has nothing to say against our settings, and cookies belong to the host."""
 
+import json
 import os
 import subprocess
 import sys
@@ -34,6 +35,31 @@ def test_the_deployment_check_is_clean() -> None:
     )
 
     assert checked.returncode == 0, checked.stderr
+
+
+VISIT = """
+import json, django
+django.setup()
+from django.test import Client
+client = Client(headers={"Host": "localhost"})
+plain = client.get("/accounts/password/reset/")
+page = client.get("/accounts/password/reset/", headers={"X-Forwarded-Proto": "https"})
+machine = client.get("/healthz/")
+print(json.dumps([plain.status_code, plain["Location"], dict(page.headers), machine.status_code]))
+"""
+
+
+def test_behind_tls_a_page_says_so_for_a_year_and_plain_requests_are_sent_there(tmp_path: Path) -> None:
+    settings = {"DJANGO_SETTINGS_MODULE": "tests.settings", "MILLRACE_DATA": str(tmp_path)}
+    visit = run("-c", VISIT, **settings)
+
+    status, location, headers, machine = json.loads(visit.stdout.splitlines()[-1])
+
+    assert (status, location) == (301, "https://localhost/accounts/password/reset/")
+    assert headers["Strict-Transport-Security"].startswith("max-age=31536000")
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert machine == 200
 
 
 def test_cookies_behind_tls_belong_to_this_host_alone() -> None:

@@ -4,7 +4,6 @@ import contextlib
 from typing import Any
 
 import pytest
-from django.http import HttpResponse
 
 from sandboxes import limits
 from sandboxes.errors import TooOften
@@ -46,7 +45,7 @@ def press(scene: Scene, person: str, path: str, form: dict[str, str], address: s
     return scene.client(person).post(path, form, headers={"HX-Request": "true"}, REMOTE_ADDR=address)
 
 
-def says_when(answer: HttpResponse) -> bool:
+def says_when(answer: Any) -> bool:
     return answer.status_code == 429 and 1 <= int(answer["Retry-After"]) <= 61
 
 
@@ -73,6 +72,16 @@ def test_an_address_has_a_share_of_its_own(
 
     assert says_when(press(scene, "ada", path, form, "10.0.0.1"))
     assert press(scene, "ada", path, form, "10.0.0.2").status_code == 200
+
+
+def test_an_address_that_somebody_made_up_brings_no_share(scene: Scene) -> None:
+    """Only the web server says where a request came from, and it believes a proxy on this machine alone."""
+    client = scene.client("ada")
+    for _ in range(START.times * CLASS):
+        limits.used_up(START, "at:10.0.0.1", START.times * CLASS)
+
+    made_up = {"HX-Request": "true", "X-Forwarded-For": "10.9.9.9", "X-Real-IP": "10.9.9.9"}
+    assert says_when(client.post("/sandbox/start/", headers=made_up, REMOTE_ADDR="10.0.0.1"))
 
 
 @pytest.mark.parametrize("limit", [START, RUN, SAVE, FAULT, LAB, GRADE, ANSWER], ids=lambda limit: limit.name)
