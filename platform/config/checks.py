@@ -26,6 +26,20 @@ def demo_stays_on_loopback(app_configs: Sequence[Any] | None, **kwargs: Any) -> 
     ]
 
 
+@register()
+def debug_stays_on_loopback(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Debug pages show code and settings; they are for whoever sits at this machine."""
+    if not settings.DEBUG or not (where := _reached_by()):
+        return []
+    return [
+        Error(
+            f"Debug pages are on while the site {where}.",
+            hint="Set DEBUG=0, or keep the site to this machine: BIND=127.0.0.1, SECURE=0, no ALLOWED_HOSTS.",
+            id="millrace.E002",
+        )
+    ]
+
+
 def _reached_by() -> str:
     """What says that others than this machine may reach the site; nothing when none does."""
     if settings.BIND not in _LOOPBACK:

@@ -68,7 +68,7 @@ def test_cookies_behind_tls_belong_to_this_host_alone() -> None:
     assert said == ["__Host-session", "__Host-csrf", "True", "True", "False", "None", "/", "True"]
 
 
-@pytest.mark.parametrize(
+PUBLIC = pytest.mark.parametrize(
     ("public", "said"),
     [
         ({"SECURE": "0", "BIND": "0.0.0.0"}, "listens on 0.0.0.0"),
@@ -77,12 +77,24 @@ def test_cookies_behind_tls_belong_to_this_host_alone() -> None:
     ],
     ids=["address", "host name", "proxy with TLS"],
 )
+
+
+@PUBLIC
 def test_demo_accounts_on_a_public_site_stop_it(public: dict[str, str], said: str) -> None:
     checked = run("manage.py", "check", DEMO="1", **public)
 
     assert checked.returncode == 1
     assert said in checked.stderr
     assert "Set DEMO=0" in checked.stderr
+
+
+@PUBLIC
+def test_debug_pages_on_a_public_site_stop_it(public: dict[str, str], said: str) -> None:
+    checked = run("manage.py", "check", DEBUG="1", **public)
+
+    assert checked.returncode == 1
+    assert said in checked.stderr
+    assert "Set DEBUG=0" in checked.stderr
 
 
 def test_demo_accounts_on_this_machine_alone_are_fine() -> None:
