@@ -27,7 +27,7 @@ class Limit:
     window_s: int
 
 
-CLASS = 30
+CLASS = 60
 
 START = Limit(name="start", what="start or stop your sandbox", times=20, window_s=60)
 RUN = Limit(name="run", what="run a program", times=60, window_s=60)
