@@ -21,6 +21,7 @@ from sandboxes.view import Horizon, ViewUnavailable
 _GONE_S = 5.0
 _EMPTY_S = 3.0
 _SETTLED = {KafkaError.TOPIC_ALREADY_EXISTS}
+_GROWN = {KafkaError.INVALID_PARTITIONS}  # we ask only for more, so it has them
 _NO_GROUP = {KafkaError.GROUP_ID_NOT_FOUND}
 
 
@@ -70,7 +71,7 @@ def grow_topic(endpoint: KafkaEndpoint, wish: TopicWish) -> None:
     ensure_topics(endpoint, [wish])
     found = patiently(lambda: admin(endpoint).list_topics(timeout=REQUEST_S)).topics[wish.name]
     if len(found.partitions) < wish.partitions:
-        _do(partial(_grow, endpoint, wish))
+        _grow(endpoint, wish)
 
 
 def remove_topics(endpoint: KafkaEndpoint, names: Iterable[str]) -> None:
@@ -163,6 +164,11 @@ def _create_topic(endpoint: KafkaEndpoint, topic: NewTopic) -> None:
 
 
 def _grow(endpoint: KafkaEndpoint, wish: TopicWish) -> None:
+    """A busy broker may do it after we stopped waiting, or tell of it late: then it has been done before."""
+    _do(partial(_add_partitions, endpoint, wish), _GROWN)
+
+
+def _add_partitions(endpoint: KafkaEndpoint, wish: TopicWish) -> None:
     request = [NewPartitions(wish.name, wish.partitions)]
     admin(endpoint).create_partitions(request, request_timeout=REQUEST_S)[wish.name].result()
 

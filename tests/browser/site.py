@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import re
 import shutil
 import signal
@@ -57,12 +58,16 @@ class RunningSite:
 
 
 def free_port() -> int:
-    """A port below the ephemeral range, where no client's own port can be in the way."""
-    for port in range(8100 + os.getpid() % 400, 9900):
+    """A port below the ephemeral range, where no client's own port can be in the way.
+
+    Any: another worker, or another run, looks for one at the same time.
+    """
+    places = range(8300, 9900)
+    for port in random.SystemRandom().sample(places, len(places)):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
-    raise RuntimeError("There is no free port between 8100 and 9900.")
+    raise RuntimeError("There is no free port between 8300 and 9900.")
 
 
 @contextlib.contextmanager

