@@ -6,10 +6,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
-from sandboxes.backends.local import files
-from sandboxes.backends.local.files import Usage
+from sandboxes.backends.local import trees
 from sandboxes.backends.local.sandbox import LocalSandbox
 from sandboxes.backends.local.settings import Limits
+from sandboxes.backends.local.trees import Usage
 
 logger = logging.getLogger(__name__)
 
@@ -50,9 +50,9 @@ class Disks:
         self._seen = {name: size for name, size in self._seen.items() if name in names}
 
     async def _look_at(self, one: LocalSandbox) -> None:
-        data = await asyncio.to_thread(files.usage, one.home.data, most=self._most)
-        work = await asyncio.to_thread(files.usage, one.home.work, most=_PLENTY)
-        logs = await asyncio.to_thread(files.usage, one.home.logs, most=_PLENTY)
+        data = await asyncio.to_thread(trees.usage, one.home.data, most=self._most)
+        work = await asyncio.to_thread(trees.usage, one.home.work, most=_PLENTY)
+        logs = await asyncio.to_thread(trees.usage, one.home.logs, most=_PLENTY)
         self._seen[one.record.sandbox_id] = data.size + work.size + logs.size
         if one.is_running() and data.exceeds(self._most):
             await one.disk_full()

@@ -15,7 +15,6 @@ import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from sandboxes.backends.base import (
     FILE_BYTES,
@@ -209,29 +208,3 @@ def _opened(descriptor: int) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-class Usage(NamedTuple):
-    """Bytes on disk, and files and folders."""
-
-    size: int
-    files: int
-
-    def exceeds(self, most: Usage) -> bool:
-        return self.size > most.size or self.files > most.files
-
-
-def usage(root: Path, *, most: Usage) -> Usage:
-    """What is below a folder; stops counting once it is more than `most` in either way."""
-    size = files = 0
-    folders = [str(root)]
-    while folders:
-        with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
-            for entry in entries:
-                seen = entry.stat(follow_symlinks=False)
-                size, files = size + seen.st_blocks * 512, files + 1
-                if size > most.size or files > most.files:
-                    return Usage(size, files)
-                if stat.S_ISDIR(seen.st_mode):
-                    folders.append(entry.path)
-    return Usage(size, files)

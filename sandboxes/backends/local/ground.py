@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from sandboxes.backends.local import bubblewrap, files, kafka
+from sandboxes.backends.local import bubblewrap, files, kafka, trees
 from sandboxes.backends.local.bubblewrap import Parts
 from sandboxes.backends.local.records import Home, Record, process_start, uid_of
 
@@ -171,19 +171,6 @@ def last_words(home: Home, node: kafka.Node) -> str:
 
 
 def remove_home(home: Home) -> None:
-    """Delete everything, whatever rights its programs left behind; the record goes last."""
-    for folder in (home.run, home.data, home.work, home.logs):
-        shutil.rmtree(folder, onerror=_open_up)
-    shutil.rmtree(home.root, onerror=_open_up)
-
-
-def _open_up(remove: object, path: str, _: object) -> None:
-    """A folder without rights cannot be emptied by an ordinary user: give them back, try once more."""
-    target = Path(path)
-    with contextlib.suppress(OSError):
-        target.parent.chmod(0o700)
-        if target.is_dir() and not target.is_symlink():
-            target.chmod(0o700)
-            shutil.rmtree(target, ignore_errors=True)
-        else:
-            target.unlink(missing_ok=True)
+    """Delete everything, however deep and whatever rights its programs left behind; the record goes last."""
+    for folder in (home.run, home.data, home.work, home.logs, home.root):
+        trees.remove(folder)

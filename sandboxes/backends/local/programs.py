@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from sandboxes.backends.base import PROGRAMS_MAX, ProgramRun, WorkspaceError
-from sandboxes.backends.local import bubblewrap, files
+from sandboxes.backends.local import bubblewrap, files, trees
 from sandboxes.backends.local.bubblewrap import INSIDE_SITE, INSIDE_WORK, Inner, Mount, Parts
 from sandboxes.backends.local.events import EventRing
 from sandboxes.backends.local.history import History
@@ -20,10 +20,13 @@ from sandboxes.backends.local.keeper_link import KeeperGone, KeeperLink, KeeperR
 from sandboxes.backends.local.records import Home
 from sandboxes.backends.local.running import Running, outcome
 from sandboxes.backends.local.settings import Limits
+from sandboxes.backends.local.trees import Usage
 
 _LOOK_S = 0.5
 _REST = 5  # looking takes at most a sixth of a core, however many files there are
-_COUNTED_BYTES, _COUNTED_FILES = 1 << 40, 1_000_000
+# A program may run in a workspace that holds so many times its limit, to tidy it up. Each gets the half
+# second until it is looked at to add something, so there has to be an end.
+_TIDIED = 64
 ARGUMENTS_MAX = 20
 ARGUMENT_CHARS = 500
 
@@ -166,7 +169,7 @@ class Programs:
     def _output_of(self, program_id: str) -> Callable[[str], None]:
         return lambda text: self.ring.add(program_id, "output", text=text)
 
-    async def _watch(self, one: Running, room: files.Usage) -> None:
+    async def _watch(self, one: Running, room: Usage) -> None:
         """Hold the limits only the host can see; and SIGKILL what did not heed SIGTERM."""
         limits = self._limits
         pause_s = _LOOK_S
@@ -185,17 +188,26 @@ class Programs:
                     await self.kill(one.program_id, "disk")
                 pause_s = max(_LOOK_S, _REST * used_s)
 
-    def _room(self) -> files.Usage:
+    def _room(self) -> Usage:
         """What the workspace may hold: its limit, or what it holds now, so that a program can tidy it up."""
         limits = self._limits
-        now = files.usage(self._home.work, most=files.Usage(_COUNTED_BYTES, _COUNTED_FILES))
-        return files.Usage(max(limits.work_bytes, now.size), max(limits.work_files, now.files))
+        most = Usage(_TIDIED * limits.work_bytes, _TIDIED * limits.work_files)
+        now = trees.usage(self._home.work, most=most)
+        if now.exceeds(most):
+            raise WorkspaceError(
+                "Your files take more room than a program may tidy up. Delete some in the list of files, or "
+                "start over."
+            )
+        return Usage(max(limits.work_bytes, now.size), max(limits.work_files, now.files))
 
-    def _is_over(self, room: files.Usage) -> tuple[bool, float]:
+    def _is_over(self, room: Usage) -> tuple[bool, float]:
         """Whether there is more than may be, and the processor time it took to see; waiting is no work."""
         began = time.thread_time()
-        now = files.usage(self._home.work, most=room)
-        return now.size > room.size or now.files > room.files, time.thread_time() - began
+        try:
+            is_over = trees.usage(self._home.work, most=room).exceeds(room)
+        except OSError:  # who hides from the count is taken to hold too much
+            is_over = True
+        return is_over, time.thread_time() - began
 
     def _finish(self, one: Running, last_words: str) -> None:
         self._running.pop(one.program_id, None)

@@ -13,10 +13,9 @@ import signal
 import time
 
 from sandboxes.backends.base import BackendError, Fault, KafkaEndpoint, NodeState, Observation, Phase
-from sandboxes.backends.local import files, ground, kafka, records, troubles
+from sandboxes.backends.local import ground, kafka, records, trees, troubles
 from sandboxes.backends.local.doors import Doors
 from sandboxes.backends.local.events import EventRing
-from sandboxes.backends.local.files import Usage
 from sandboxes.backends.local.housing import Housing
 from sandboxes.backends.local.keeper_link import Event, KeeperGone, KeeperRefused
 from sandboxes.backends.local.nodes import NodeExited, Nodes
@@ -24,6 +23,7 @@ from sandboxes.backends.local.programs import Programs
 from sandboxes.backends.local.records import Goal, HeldFault, Home, Record
 from sandboxes.backends.local.relay import Mode
 from sandboxes.backends.local.surroundings import Surroundings
+from sandboxes.backends.local.trees import Usage
 from sandboxes.backends.local.troubles import Trouble
 from sandboxes.backends.local.waiting import in_thread
 
@@ -69,6 +69,8 @@ class LocalSandbox:
     def want(self, goal: Goal, *, generation: int | None = None) -> None:
         """Set the goal; work on it starts at once, and again if it was given up before."""
         if self.record.goal == "gone":
+            if not self.gone and not self._is_driven():  # something was in the way last time
+                self._drive()
             return
         changed = goal != self.record.goal
         self.record.goal = goal
@@ -254,7 +256,7 @@ class LocalSandbox:
     def _has_too_much_data(self) -> bool:
         limits = self._around.limits
         most = Usage(limits.data_bytes, limits.data_files)
-        return files.usage(self.home.data, most=most).exceeds(most)
+        return trees.usage(self.home.data, most=most).exceeds(most)
 
     async def _refuse_data(self) -> None:
         """Every start would give it more seconds to write in."""
