@@ -23,6 +23,8 @@ BENCHES = (
     "idle",
     "verdict",
     "cold",
+    "warm",
+    "burst",
     "pages",
     "lighthouse",
     "latency",

@@ -19,6 +19,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -26,12 +27,14 @@ import django
 
 django.setup()
 
+from django.utils import timezone
+
 from accounts.models import User
 from config import heartbeat, paths, readiness
 from lessons.models import Answer, Attempt, HintOpened, TaskProgress, VerdictRow
 from sandboxes import placement, services, tasks
 from sandboxes.lifecycle import PASSING, State
-from sandboxes.models import Cluster, Sandbox, SandboxEvent
+from sandboxes.models import Cluster, PoolReservation, Sandbox, SandboxEvent
 
 
 def heard(seconds: str) -> float:
@@ -81,6 +84,14 @@ def delete(name: str, seconds: str) -> float:
     return time.monotonic() - began
 
 
+def reserve(count: str) -> int:
+    PoolReservation.objects.all().delete()
+    until = timezone.now() + timedelta(hours=1)
+    cluster = placement.choose_cluster()
+    services.reserve_pool(cluster, profile="kafka-1", count=int(count), until=until, reason="", by=None)
+    return int(count)
+
+
 def pool(count: str, seconds: str) -> float:
     began = time.monotonic()
     while Sandbox.objects.filter(owner=None, state="warm").count() != int(count):
@@ -126,6 +137,16 @@ def starts_at_once() -> int:
     return placement.starts_at_once(Cluster.objects.get())
 
 
+def admit(count: str) -> int:
+    return Cluster.objects.update(starts_at_once=int(count))
+
+
+def clear(seconds: str) -> float:
+    for sandbox in Sandbox.objects.filter(wanted="present"):
+        services.delete_sandbox(sandbox)
+    return settled(seconds)
+
+
 def host_socket() -> str:
     return str(paths.HOST_SOCKET)
 
@@ -152,11 +173,14 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "is_ready": is_ready,
     "sandbox_of": sandbox_of,
     "delete": delete,
+    "reserve": reserve,
     "pool": pool,
     "settled": settled,
     "stories": stories,
     "crowding": crowding,
     "starts_at_once": starts_at_once,
+    "admit": admit,
+    "clear": clear,
     "host_socket": host_socket,
     "progress": progress,
 }
