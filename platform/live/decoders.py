@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from live.wire.errors import CorruptAnswer
+from live.wire.groups import assigned_in
 from live.wire.primitives import Reader
-from live.wire.requests import assigned_in
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,8 @@ from live.tails import Sink, StartAt, TopicTail
 from live.wire import batches, requests
 from live.wire.batches import Batch
 from live.wire.errors import CorruptAnswer, WireError
-from live.wire.requests import EARLIEST, LATEST, ClusterMeta, ListedGroup
+from live.wire.groups import ListedGroup, describe_classic, describe_consumer, list_groups, offset_fetch
+from live.wire.requests import EARLIEST, LATEST, ClusterMeta
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ COMMITS_EVERY_S = 30.0
 GROUP_TOPIC = "__consumer_offsets"
 # Transactions at a time, and commits in one of them.
 _MOST_WAITING = 2000
-_DESCRIBED = {"classic": requests.describe_classic, "consumer": requests.describe_consumer}
+_DESCRIBED = {"classic": describe_classic, "consumer": describe_consumer}
 
 
 class Source(Protocol):
@@ -139,7 +140,7 @@ class GroupPoll:
         is_complete = True
         for broker in self._cluster.brokers:
             try:
-                groups = await self._cluster.ask(broker, requests.list_groups())
+                groups = await self._cluster.ask(broker, list_groups())
                 await self._look_at(broker, groups)
                 listed |= {g.group for g in groups}
             except WireError:
@@ -195,7 +196,7 @@ class GroupPoll:
 
     async def _read_commits(self, broker: int, groups: Sequence[str]) -> None:
         asked = {group: self._picture.version(group) for group in groups}
-        for group, offsets in (await self._cluster.ask(broker, requests.offset_fetch(groups))).items():
+        for group, offsets in (await self._cluster.ask(broker, offset_fetch(groups))).items():
             self._picture.committed_are(group, offsets, asked[group])
 
 

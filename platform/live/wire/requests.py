@@ -1,9 +1,8 @@
-"""The questions we ask: how each is written, how its answer is read.
+"""The questions we ask about brokers, topics and records: how each is written, how its answer is read.
 
 One fixed version per question, the newest whose meaning we have tested; the connection checks at the start
-that
-the broker speaks it. Layouts: the JSON message definitions in Kafka's own sources
-(clients/src/main/resources).
+that the broker speaks it. Layouts: the JSON message definitions in Kafka's own sources
+(clients/src/main/resources). Those about groups are in groups.py.
 """
 
 from __future__ import annotations
@@ -57,7 +56,7 @@ def api_versions() -> Request[dict[int, tuple[int, int]]]:
 
 
 def _api_versions(r: Reader) -> dict[int, tuple[int, int]]:
-    _check("api versions", r.i16())
+    check("api versions", r.i16())
     return dict(r.array(_api_range))
 
 
@@ -68,7 +67,7 @@ def _api_range(r: Reader) -> tuple[int, tuple[int, int]]:
 
 
 def sasl_handshake(mechanism: str) -> Request[None]:
-    return Request(17, 1, old_string(mechanism), lambda r: _check("sasl handshake", r.i16()), flexible=False)
+    return Request(17, 1, old_string(mechanism), lambda r: check("sasl handshake", r.i16()), flexible=False)
 
 
 def sasl_authenticate(token: bytes) -> Request[bytes]:
@@ -77,7 +76,7 @@ def sasl_authenticate(token: bytes) -> Request[bytes]:
 
 def _authenticated(r: Reader) -> bytes:
     code, _ = r.i16(), r.maybe_string()
-    _check("sasl authenticate", code)
+    check("sasl authenticate", code)
     return r.maybe_bytes() or b""
 
 
@@ -244,7 +243,7 @@ def _position(p: Position, most: int) -> bytes:
 
 def _fetched(r: Reader) -> list[Fetched]:
     r.i32()
-    _check("fetch", r.i16())
+    check("fetch", r.i16())
     r.i32()  # session
     return [part for parts in r.array(_fetched_topic) for part in parts]
 
@@ -278,184 +277,11 @@ def _moved_to(tag: bytes | None) -> tuple[int, int] | None:
     return r.i32(), r.i32()
 
 
-# -- Groups --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class ListedGroup:
-    """kind: "classic", "consumer", "share" or "streams", as the broker says it."""
-
-    group: str
-    protocol: str
-    state: str
-    kind: str
-
-
-@dataclass(frozen=True, slots=True)
-class DescribedMember:
-    """assigned: topic -> partitions; epoch is -1 in a classic group, whose members have none."""
-
-    member: str
-    client: str
-    host: str
-    assigned: Mapping[str, tuple[int, ...]]
-    epoch: int = -1
-
-
-@dataclass(frozen=True, slots=True)
-class DescribedGroup:
-    """epoch, assignment_epoch: -1 in a classic group."""
-
-    group: str
-    error: int
-    kind: str
-    state: str
-    members: tuple[DescribedMember, ...]
-    epoch: int = -1
-    assignment_epoch: int = -1
-
-
-def list_groups() -> Request[list[ListedGroup]]:
-    """The groups this broker coordinates, in any state and of any kind."""
-    return Request(16, 5, uvarint(1) + uvarint(1) + NO_TAGS, _listed)
-
-
-def _listed(r: Reader) -> list[ListedGroup]:
-    r.i32()
-    _check("list groups", r.i16())
-    return r.array(_listed_group)
-
-
-def _listed_group(r: Reader) -> ListedGroup:
-    group = ListedGroup(r.string(), r.string(), r.string(), r.string().lower())
-    r.tags()
-    return group
-
-
-def describe_classic(groups: Sequence[str]) -> Request[list[DescribedGroup]]:
-    return Request(15, 5, array([string(g) for g in groups]) + FALSE + NO_TAGS, _classic_groups)
-
-
-def _classic_groups(r: Reader) -> list[DescribedGroup]:
-    r.i32()
-    return r.array(_classic_group)
-
-
-def _classic_group(r: Reader) -> DescribedGroup:
-    error, group, state, protocol, _ = r.i16(), r.string(), r.string(), r.string(), r.string()
-    members = r.array(lambda r: _classic_member(r, protocol))
-    r.i32()
-    r.tags()
-    return DescribedGroup(group, error, "classic", state, tuple(members))
-
-
-def _classic_member(r: Reader, protocol: str) -> DescribedMember:
-    member, _, client, host = r.string(), r.maybe_string(), r.string(), r.string()
-    r.maybe_bytes()  # subscription
-    assignment = r.maybe_bytes() or b""
-    r.tags()
-    return DescribedMember(member, client, host, assigned_in(assignment) if protocol == "consumer" else {})
-
-
-def assigned_in(blob_: bytes) -> dict[str, tuple[int, ...]]:
-    """Topic -> partitions of the consumer protocol's assignment, which the group's leader wrote."""
-    if not blob_:
-        return {}
-    r = Reader(blob_)
-    r.i16()  # version: later ones only append
-    return dict(r.old_array(_old_topic_partitions))
-
-
-def _old_topic_partitions(r: Reader) -> tuple[str, tuple[int, ...]]:
-    return r.old_string(), tuple(sorted(r.old_array(Reader.i32)))
-
-
-def describe_consumer(groups: Sequence[str]) -> Request[list[DescribedGroup]]:
-    return Request(69, 0, array([string(g) for g in groups]) + FALSE + NO_TAGS, _consumer_groups)
-
-
-def _consumer_groups(r: Reader) -> list[DescribedGroup]:
-    r.i32()
-    return r.array(_consumer_group)
-
-
-def _consumer_group(r: Reader) -> DescribedGroup:
-    error, _, group, state, epoch, assigned_epoch, _ = (
-        r.i16(),
-        r.maybe_string(),
-        r.string(),
-        r.string(),
-        r.i32(),
-        r.i32(),
-        r.string(),
-    )
-    members = r.array(_consumer_member)
-    r.i32()
-    r.tags()
-    return DescribedGroup(group, error, "consumer", state, tuple(members), epoch, assigned_epoch)
-
-
-def _consumer_member(r: Reader) -> DescribedMember:
-    member, _, _, epoch, client, host = (
-        r.string(),
-        r.maybe_string(),
-        r.maybe_string(),
-        r.i32(),
-        r.string(),
-        r.string(),
-    )
-    r.array(Reader.string)
-    r.maybe_string()  # subscribed regex
-    assigned, _ = _assignment(r), _assignment(r)
-    r.tags()
-    return DescribedMember(member, client, host, assigned, epoch)
-
-
-def _assignment(r: Reader) -> dict[str, tuple[int, ...]]:
-    assigned = dict(r.array(_named_partitions))
-    r.tags()
-    return assigned
-
-
-def _named_partitions(r: Reader) -> tuple[str, tuple[int, ...]]:
-    r.uuid()
-    named = (r.string(), tuple(sorted(r.array(Reader.i32))))
-    r.tags()
-    return named
-
-
-def offset_fetch(groups: Sequence[str]) -> Request[dict[str, dict[str, dict[int, int]]]]:
-    """Everything these groups have committed: group -> topic -> partition -> offset."""
-    return Request(9, 8, array([string(g) + NULL + NO_TAGS for g in groups]) + FALSE + NO_TAGS, _committed)
-
-
-def _committed(r: Reader) -> dict[str, dict[str, dict[int, int]]]:
-    r.i32()
-    return dict(group for group in r.array(_committed_group) if group)
-
-
-def _committed_group(r: Reader) -> tuple[str, dict[str, dict[int, int]]] | None:
-    name, topics, error = r.string(), r.array(_committed_topic), r.i16()
-    r.tags()
-    return None if error else (name, {topic: offsets for topic, offsets in topics if offsets})
-
-
-def _committed_topic(r: Reader) -> tuple[str, dict[int, int]]:
-    topic, partitions = r.string(), r.array(_committed_partition)
-    r.tags()
-    return topic, {index: offset for index, offset, error in partitions if not error and offset >= 0}
-
-
-def _committed_partition(r: Reader) -> tuple[int, int, int]:
-    index, offset, _, _, error = r.i32(), r.i64(), r.i32(), r.maybe_string(), r.i16()
-    r.tags()
-    return index, offset, error
-
-
 NEEDED: Mapping[int, int] = {1: 13, 2: 7, 3: 12, 9: 8, 15: 5, 16: 5, 69: 0}
 
 
-def _check(what: str, code: int) -> None:
+def check(what: str, code: int) -> None:
+    """Raise Refused when a broker's answer is an error."""
     if code:
         raise Refused(what, code)
 
