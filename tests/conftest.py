@@ -13,6 +13,7 @@ pytest_plugins = (
     "tests.gates.logs",
     "tests.gates.seed",
     "tests.gates.litter",
+    "tests.gates.groups",
     "tests.faults.table",
     "pytester",
 )
