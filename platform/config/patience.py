@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Generator
+from functools import lru_cache
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
 
 # A request is there, with its body, so soon after its first byte or after the connection was made.
 REQUEST_S = 30.0
@@ -83,13 +86,45 @@ class Http(HttpToolsProtocol):
 
 
 class Websocket(WebSocketsSansIOProtocol):
-    """Closing does not queue up behind what a browser does not read."""
+    """Closing does not queue up behind what a browser does not read; texts for many are framed once."""
 
-    def send(self, message: Any) -> Coroutine[Any, Any, None]:
+    def send(self, message: Any) -> Awaitable[None]:  # type: ignore[override]  # all that uvicorn's callers do
         """Not a coroutine itself: one more for every frame and tab would be felt."""
+        if message["type"] == "websocket.send" and self._is_plain and message.get("text") is not None:
+            self.transport.write(text_frame(message["text"]))
+            return _SENT
         if message["type"] == "websocket.close" and not self.writable.is_set():
             return self._abort()
         return super().send(message)
 
+    @property
+    def _is_plain(self) -> bool:
+        """Whether a text can be written at once and as it is: the rest is uvicorn's to wait for or refuse."""
+        return (
+            self.writable.is_set()
+            and self.handshake_complete
+            and not self.close_sent
+            and not self.disconnected
+            and self.initial_response is None
+            and self.conn.state is State.OPEN
+            and not self.conn.extensions
+        )
+
     async def _abort(self) -> None:
         self.transport.abort()
+
+
+class _Sent:
+    """To be awaited for nothing."""
+
+    def __await__(self) -> Generator[Any]:
+        yield from ()
+
+
+_SENT = _Sent()
+
+
+@lru_cache(maxsize=32)
+def text_frame(text: str) -> bytes:
+    """One whole text frame as a server sends it (RFC 6455, 5.2); the last few are kept for the other tabs."""
+    return Frame(Opcode.TEXT, text.encode()).serialize(mask=False)

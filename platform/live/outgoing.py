@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from functools import lru_cache
 
 # Frames that wait together share the cost of sending: as the lines of one message.
 MESSAGE_BYTES = 64 * 1024
@@ -51,8 +52,14 @@ class Outgoing:
         size = len(lines[0])
         while self._texts and (size := size + len(self._texts[0])) <= MESSAGE_BYTES:
             lines.append(self._texts.popleft())
-        return "\n".join(lines)
+        return _message(tuple(lines))
 
     def _wake(self) -> None:
         if self._wanting is not None and not self._wanting.done():
             self._wanting.set_result(None)
+
+
+@lru_cache(maxsize=32)
+def _message(lines: tuple[str, ...]) -> str:
+    """The same frames wait together for many tabs: one text for all of them."""
+    return "\n".join(lines)
