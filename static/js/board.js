@@ -233,7 +233,8 @@ function fillGroups(box, { group, others }, look) {
   const focused = box.contains(document.activeElement) ? document.activeElement.dataset.group : null;
   box.replaceChildren(...all.map(({ id, hue }) => {
     const on = id === group?.id;
-    const button = h("button", { type: "button", className: "reader" }, flagIcon(hue, on), visible(id));
+    const button = h("button", { type: "button", className: "reader", title: visible(id) }, flagIcon(hue, on),
+      h("span", {}, visible(id)));
     button.dataset.group = id;
     button.setAttribute("aria-pressed", String(on));
     button.addEventListener("click", () => look.set({ groupChosen: id, groupShown: null }));

@@ -75,6 +75,13 @@ def _workspace(page: Page) -> None:
     page.wait_for_timeout(1_000)
 
 
+def _opened_workspace(page: Page) -> None:
+    _with_picture(page)
+    if page.locator("#w-toggle").get_attribute("aria-expanded") != "true":
+        page.locator("#w-toggle").click()
+    page.locator(".cm-content").wait_for(timeout=15_000)
+
+
 def _deck(page: Page) -> None:
     _board(page)
     if page.locator("#break").is_visible():
@@ -164,7 +171,6 @@ STUDENT: Pictures = {
     "lesson-5-code": (LESSON, _scrolled_to(".prose .code")),
     "lesson-5-lab": (LESSON, _scrolled_to(".lab")),
     "lesson-5-tasks": (LESSON, _scrolled_to(".lab .tasks")),
-    "lesson-5-workspace": (LESSON, _workspace),
     "lesson-5-records": (LESSON, _lens("record")),
     "lesson-5-record": (LESSON, _one_record),
     "lesson-5-lag": (LESSON, _lens("lag")),
@@ -176,8 +182,12 @@ STUDENT: Pictures = {
     "lesson-3-top": ("/lessons/mental-model/", _with_picture),
     "lesson-3-watch": ("/lessons/mental-model/", _scrolled_to(".watch")),
     "lesson-3-lab": ("/lessons/mental-model/", _scrolled_to(".lab >> nth=1")),
+    # Last: a page remembers that its workspace is open.
+    "lesson-5-workspace": (LESSON, _workspace),
+    "lesson-5-new-file": (LESSON, _then(_opened_workspace, _pressed("#file-new"))),
+    "lesson-5-delete-file": (LESSON, _then(_opened_workspace, _pressed("#file-delete"))),
 }
-_CLASS = _at(".classes a")
+_CLASS = _as_it_is  # one class: its page is the first
 INSTRUCTOR: Pictures = {
     "classes": ("/class/", _as_it_is),
     "class": ("/class/", _CLASS),

@@ -174,7 +174,7 @@ function cells(c, scene, row, x, { head, middle, left, right, rowTall }) {
   if (rowTall <= 37) return;
   for (let o = Math.max(20, Math.ceil(first / 20) * 20); o < last; o += 20) {
     // A number that the lane's end would cut says something else than it means.
-    if (x(o) + num(o).length * DIGIT <= right) text(c, num(o), x(o) + 1, middle + TALL / 2 + 11, { size: 9.5 });
+    if (x(o) >= left && x(o) + num(o).length * DIGIT <= right) text(c, num(o), x(o) + 1, middle + TALL / 2 + 11, { size: 9.5 });
   }
 }
 
