@@ -8,7 +8,8 @@ without a holder, and the descriptor of the lock's file.
 The host talks to it over a SEQPACKET socket, one JSON object a packet, descriptors beside it:
 
     {"op": "hello", "token"}                          -> {"ok", "children": [name...]}; must come first
-    {"op": "spawn", "name", "argv", "env", "targets", "rss", "guest"} + descriptors -> {"ok", "pid"}
+    {"op": "spawn", "name", "argv", "env", "targets", "rss", "unlinked", "guest"} + descriptors
+                                                              -> {"ok", "pid"}
     {"op": "signal", "name", "signal", "to": "all" | "heart"}
     {"op": "listen", "port"}  {"op": "connect", "port"}       -> {"ok"} + a socket
     {"op": "exit"}
@@ -17,7 +18,7 @@ Answers carry the request's "id". Unasked, it says {"event": "exit", "name", "st
 """
 
 # pathlib and contextlib would be memory in every sandbox.
-# ruff: noqa: PTH101, PTH106, PTH108, PTH123, PTH208, SIM105, SLF001
+# ruff: noqa: PTH101, PTH106, PTH108, PTH116, PTH123, PTH208, SIM105, SLF001
 
 from __future__ import annotations
 
@@ -36,6 +37,7 @@ SOCKET_PATH = "/run/k/keeper.sock"
 PACKET = 131072
 LOOK_S = 1.0  # how often the lock is looked at
 MEMORY_LOOK_S = 0.05
+UNLINKED_LOOK_S = 0.5
 SCRATCH = "/scratch"  # memory files of all guests; its size is bounded by the kernel, their number by us
 SCRATCH_FILES = 10000
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -54,11 +56,15 @@ if TYPE_CHECKING:
 
 
 class Child:
-    """One process the host asked for; `rss` is the limit of its whole tree in bytes, 0 for none."""
+    """One process the host asked for, with limits of its whole tree in bytes, 0 for none.
 
-    def __init__(self, name: str, pid: int, rss: int, guest: bool) -> None:
-        self.name, self.pid, self.rss, self.guest = name, pid, rss, guest
+    rss: resident memory; unlinked: files that have no name any more and are held all the same.
+    """
+
+    def __init__(self, name: str, pid: int, rss: int, unlinked: int, guest: bool) -> None:
+        self.name, self.pid, self.rss, self.unlinked, self.guest = name, pid, rss, unlinked, guest
         self.reason = ""
+        self.unseen = 0  # looks at its files that were refused, one after the other
 
 
 class Host:
@@ -75,6 +81,9 @@ class Keeper:
         self.hosts: dict[int, Host] = {}  # by descriptor
         self.listening: dict[int, _socket.socket] = {}  # by port
         self.unheld_since: float | None = None
+        memory = os.memfd_create("")
+        self.memory_device = os.fstat(memory).st_dev  # of files that never had a name
+        os.close(memory)
         self.poll = select.poll()
         self.door = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
         self.door.bind(SOCKET_PATH)
@@ -91,7 +100,7 @@ class Keeper:
 
     def run(self) -> None:
         """For ever; ends only with the process, and with it everything in the namespace."""
-        looked = 0.0
+        looked = looked_at_unlinked = 0.0
         while True:
             limited = any(child.rss for child in self.children.values())
             for descriptor, _ in self.poll.poll(1000 * (MEMORY_LOOK_S if limited else LOOK_S)):
@@ -99,6 +108,9 @@ class Keeper:
             if limited:
                 self.look_at_memory()
                 self.look_at_scratch()
+                if time.monotonic() - looked_at_unlinked >= UNLINKED_LOOK_S:
+                    looked_at_unlinked = time.monotonic()
+                    self.look_at_unlinked()
             if time.monotonic() - looked >= LOOK_S:
                 looked = time.monotonic()
                 self.look_at_lock(looked)
@@ -169,7 +181,8 @@ class Keeper:
         pid = os.fork()
         if pid == 0:
             self.become(request, taken)
-        child = Child(request["name"], pid, request.get("rss", 0), request.get("guest", False))
+        rss, unlinked = request.get("rss", 0), request.get("unlinked", 0)
+        child = Child(request["name"], pid, rss, unlinked, request.get("guest", False))
         self.children[pid] = child
         return {"pid": pid}, None
 
@@ -293,8 +306,26 @@ class Keeper:
         if seen.f_files - seen.f_ffree > SCRATCH_FILES:
             for child in list(self.children.values()):
                 if child.guest:
-                    child.reason = child.reason or "disk"
-                    self.send_signal(child.pid, signal.SIGKILL)
+                    self.end(child, "disk")
+
+    def look_at_unlinked(self) -> None:
+        """What was removed and is still open or mapped is in no folder, and takes its room all the same."""
+        bounded = os.stat(SCRATCH).st_dev  # by the kernel
+        for child in list(self.children.values()):
+            if child.unlinked:
+                held: dict[tuple[int, int], int] = {}
+                is_seen = all(note_unlinked(pid, held) for pid in self.family(child.pid))
+                child.unseen = 0 if is_seen else child.unseen + 1  # once is a process that begins
+                memory = sum(size for (device, _), size in held.items() if device == self.memory_device)
+                disk = sum(size for (device, _), size in held.items() if device != bounded) - memory
+                if memory > child.rss:
+                    self.end(child, "memory")
+                elif disk > child.unlinked or child.unseen > 2:
+                    self.end(child, "disk")
+
+    def end(self, child: Child, reason: str) -> None:
+        child.reason = child.reason or reason
+        self.send_signal(child.pid, signal.SIGKILL)
 
     def look_at_lock(self, now: float) -> None:
         """Leave when nobody has held the site's lock for the grace time."""
@@ -338,6 +369,43 @@ def rss_of(pid: int) -> int:
             return int(statm.read().split()[1]) * PAGE
     except OSError:
         return 0
+
+
+def note_unlinked(pid: int, held: dict[tuple[int, int], int]) -> bool:
+    """Add the files without a name that a process holds, by device and inode; False when it hides them."""
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):  # a thread may have descriptors of its own
+            folder = f"/proc/{pid}/task/{task}/fd"
+            for name in os.listdir(folder):
+                note_open(f"{folder}/{name}", held)
+        with open(f"/proc/{pid}/maps", "rb") as maps:
+            for line in maps:
+                if line.endswith(b"(deleted)\n"):
+                    note_mapped(line, held)
+    except PermissionError:
+        return False
+    except OSError:
+        pass  # it has gone
+    return True
+
+
+def note_open(path: str, held: dict[tuple[int, int], int]) -> None:
+    try:
+        seen = os.stat(path)
+    except OSError:
+        return
+    if seen.st_nlink == 0 and seen.st_mode & 0o170000 == 0o100000:
+        place = (seen.st_dev, seen.st_ino)
+        held[place] = max(held.get(place, 0), seen.st_blocks * 512)
+
+
+def note_mapped(line: bytes, held: dict[tuple[int, int], int]) -> None:
+    """A line of proc_pid_maps(5); that much of the file may be there."""
+    span, _, _, device, inode = line.split(None, 5)[:5]
+    begin, end = span.split(b"-")
+    major, minor = device.split(b":")
+    place = (os.makedev(int(major, 16), int(minor, 16)), int(inode))
+    held[place] = max(held.get(place, 0), int(end, 16) - int(begin, 16))
 
 
 def empty(scratch: str) -> None:

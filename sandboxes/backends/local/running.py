@@ -58,6 +58,7 @@ class Running:
             "env": bubblewrap.environment(),
             "targets": [0, 1, 2, bubblewrap.CONTROL_FD, bubblewrap.SECCOMP_FD],
             "rss": self._limits.program_rss,
+            "unlinked": self._limits.work_bytes,
             "guest": True,
         }
         try:

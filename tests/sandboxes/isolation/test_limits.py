@@ -140,6 +140,62 @@ while True:
     assert tidied.exit_code == 0
 
 
+OPEN = """
+held = [open(f"{number}.tmp", "wb", buffering=0) for number in range(12)]
+for number, stream in enumerate(held):
+    os.remove(f"{number}.tmp")
+    stream.write(bytes(8_000_000))
+"""
+MAPPED = """
+held = []
+for number in range(12):
+    with open("map.tmp", "wb+", buffering=0) as stream:
+        stream.write(bytes(8_000_000))
+        held.append(mmap.mmap(stream.fileno(), 8_000_000))
+    os.remove("map.tmp")
+"""
+BY_ANOTHER = """
+import ctypes
+if os.fork() == 0:
+    ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE: its descriptors are nobody's to see
+    held = open("another.tmp", "wb")
+    os.remove("another.tmp")
+    time.sleep(600)
+"""
+NEVER_NAMED = """
+held = []
+for number in range(50):
+    held.append(os.memfd_create("hidden"))
+    os.write(held[-1], bytes(8_000_000))
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [(OPEN, "disk"), (MAPPED, "disk"), (BY_ANOTHER, "disk"), (NEVER_NAMED, "memory")],
+    ids=["open", "mapped", "hidden by another process", "never named"],
+)
+def test_a_file_that_was_removed_counts_while_it_is_held(
+    workspace: Workspace, code: str, reason: str
+) -> None:
+    ended, said = run_program(workspace, f"import mmap, os, time\n{code}\ntime.sleep(600)")
+
+    assert (how(ended), said) == ((None, 9, reason), "")
+
+
+def test_a_program_may_hold_removed_files_of_a_usual_size(workspace: Workspace) -> None:
+    code = """
+import tempfile, time
+with tempfile.TemporaryFile() as memory, tempfile.TemporaryFile(dir=".") as disk:
+    memory.write(bytes(8_000_000))
+    disk.write(bytes(8_000_000))
+    time.sleep(3)
+"""
+    ended, _ = run_program(workspace, code)
+
+    assert how(ended) == (0, None, "")
+
+
 @pytest.mark.parametrize("folder", ["/tmp", "/dev/shm", "/workspace"])
 def test_a_program_cannot_make_files_without_end(workspace: Workspace, folder: str) -> None:
     code = f"""
