@@ -1,14 +1,22 @@
 """The lab's panel in a real browser: what cannot be done is said, and nobody loses their place."""
 
+# ruff: noqa: F811 - the fixtures of test_pages
+
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from django.contrib.sessions.models import Session
 from playwright.sync_api import Route, expect
 
 from accounts.models import User
-from lessons.models import LabVersion
+from lessons import grading, rounds
+from lessons.checks import Pass
+from lessons.models import LabVersion, TaskProgress
 from tests import make
 from tests.browser.test_pages import Visit, browser, cast, sign_in, visit  # noqa: F401
 from tests.lessons import rows
+from tests.lessons.paper import PaperView
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -76,3 +84,82 @@ def test_what_the_page_asks_by_itself_fails_without_a_word(visit: Visit) -> None
     page.evaluate("new Promise((done) => setTimeout(done))")
 
     expect(page.locator("#lab-one").get_by_role("alert")).to_have_count(0)
+
+
+# -- the reader's place ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def panel(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit]:
+    """Ada's lab, under way, in a sandbox that holds nothing."""
+    monkeypatch.setattr(rounds, "open_view", lambda _id: PaperView())
+    sign_in(visit)
+    begun()
+    visit.go(LESSON)
+    yield visit
+    visit.go("/healthz/")  # what a page says as it is left has been written before the tables are emptied
+
+
+def judged(visit: Visit, **changes: Any) -> None:
+    """The task was judged, and the page is told so."""
+    TaskProgress.objects.filter(task_id="run").update(**changes)
+    with visit.page.expect_response("**/labs/one/?have=*"):
+        visit.page.evaluate("document.body.dispatchEvent(new CustomEvent('lab:changed'))")
+
+
+def test_whoever_checks_by_keys_stays_at_the_task_and_hears_the_verdict(panel: Visit) -> None:
+    page = panel.page
+    page.locator("#check-one-run").focus()
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#lab-one .cause b")).to_have_text("main.py has not run.")
+    expect(page.locator("#check-one-run")).to_be_focused()
+    expect(page.locator("#told")).to_have_text("Task 1, Run it: failed. main.py has not run.")
+    page.locator("#hint-one-run-1").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#hint-one-run-1 > summary")).to_be_focused()
+
+
+def test_whoever_begins_by_keys_stays_on_the_panel(visit: Visit) -> None:
+    sign_in(visit)
+    visit.go(LESSON)
+    visit.page.locator("#begin-one").focus()
+    visit.page.keyboard.press("Enter")
+
+    expect(visit.page.locator("#lab-one").get_by_role("alert")).to_be_visible()
+    expect(visit.page.locator("#begin-one")).to_be_focused()
+
+
+def test_a_count_that_moves_leaves_focus_and_folds_alone_and_is_not_said(panel: Visit) -> None:
+    page = panel.page
+    page.locator("#task-one-run > summary").focus()
+    page.keyboard.press("Enter")
+
+    judged(panel, verdict={"state": "waiting", "done": 3, "of": 10})
+
+    expect(page.locator("#task-one-run .v")).to_have_text("watching, 3 of 10")
+    expect(page.locator("#task-one-run > summary")).to_be_focused()
+    expect(page.locator("#task-one-run")).not_to_have_attribute("open", "")
+    expect(page.locator("#told")).to_have_text("")
+
+
+def test_a_verdict_that_comes_by_itself_is_said_and_unfolds_its_task(panel: Visit) -> None:
+    page = panel.page
+    page.locator("#task-one-run > summary").click()
+
+    judged(panel, state="fail", verdict={"state": "fail", "cause": "NOT_RUN", "sentence": "It has not run."})
+
+    expect(page.locator("#task-one-run")).to_have_attribute("open", "")
+    expect(page.locator("#told")).to_have_text("Task 1, Run it: failed. It has not run.")
+
+
+def test_a_check_that_passes_leaves_its_reader_at_the_task(
+    panel: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = panel.page
+    monkeypatch.setattr(grading, "judge_lab", lambda *_: {"run": Pass("It ran.")})
+    page.locator("#check-one-run").focus()
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#told")).to_contain_text("Task 1, Run it: done")
+    expect(page.locator("#task-one-run > summary")).to_be_focused()
