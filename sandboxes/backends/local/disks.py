@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
-from sandboxes.backends.local import trees
+from sandboxes.backends.local import ground, trees
 from sandboxes.backends.local.sandbox import LocalSandbox
 from sandboxes.backends.local.settings import Limits
 from sandboxes.backends.local.trees import Usage
@@ -52,6 +52,7 @@ class Disks:
     async def _look_at(self, one: LocalSandbox) -> None:
         data = await asyncio.to_thread(trees.usage, one.home.data, most=self._most)
         work = await asyncio.to_thread(trees.usage, one.home.work, most=_PLENTY)
+        await asyncio.to_thread(ground.cut_logs, one.home)
         logs = await asyncio.to_thread(trees.usage, one.home.logs, most=_PLENTY)
         self._seen[one.record.sandbox_id] = data.size + work.size + logs.size
         if one.is_running() and data.exceeds(self._most):

@@ -17,6 +17,7 @@ from sandboxes.backends.local.records import Home, Record, process_start, uid_of
 CLIENT_PROPERTIES = "kafka.properties"
 _CLIENT_TEXT = "bootstrap.servers=localhost:9092\nsecurity.protocol=PLAINTEXT\n"
 _INFO_BYTES = 4096
+_LOG_BYTES, _TAIL_BYTES = 8 << 20, 64 << 10
 _ALARMING = re.compile(r"^\S+ (WARN|ERROR|FATAL) ")  # as log4j2.properties has it
 
 
@@ -144,7 +145,7 @@ def _read_object(descriptor: int) -> bytes:
 
 def _child_pid(said: bytes, home: Home) -> int:
     if not said:
-        raise GroundError((home.logs / "keeper.log").read_text(errors="replace")[-500:].strip())
+        raise GroundError(_tail(home.logs / "keeper.log")[-500:].strip())
     pid: int = json.loads(said)["child-pid"]
     return pid
 
@@ -157,15 +158,36 @@ def open_node_log(home: Home, node: kafka.Node) -> int:
     """The file for what a broker prints, as a descriptor the caller owns; starts empty."""
     path = home.logs / f"{node.name}.log"
     if path.exists():
+        _cut(path)
         path.replace(path.with_suffix(".log.1"))
     return _open_log(path)
+
+
+def cut_logs(home: Home) -> None:
+    """Whoever can make a broker complain can make its log grow: keep only the end of one that is long."""
+    for path in home.logs.iterdir():
+        _cut(path)
+
+
+def _cut(path: Path) -> None:
+    """Its writers append, so they go on behind what is left."""
+    if path.stat().st_size > _LOG_BYTES:
+        end = _tail(path)
+        with path.open("w") as stream:
+            stream.write(end)
+
+
+def _tail(path: Path) -> str:
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+        return stream.read(_TAIL_BYTES).decode(errors="replace")
 
 
 def last_words(home: Home, node: kafka.Node) -> str:
     """The last warning or error in a node's log; empty when there is none."""
     path = home.logs / f"{node.name}.log"
     with contextlib.suppress(OSError):
-        lines = [line.strip() for line in path.read_text(errors="replace")[-4000:].splitlines()]
+        lines = [line.strip() for line in _tail(path)[-4000:].splitlines()]
         return next((line[:300] for line in reversed(lines) if _ALARMING.search(line)), "")
     return ""
 
