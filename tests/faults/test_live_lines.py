@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import pytest
 from redis import Redis
 
+from config.patience import HEAD_BYTES, REQUEST_S
 from tests.bench import processes
 from tests.bench.returning import Pages, pages
 from tests.faults import bad_lines
@@ -109,6 +110,7 @@ def stage() -> Iterator[Stage]:
             )
             stack.callback(line.close)
             found.ports[kind.name] = line.port
+        until(lambda: set(found.ports.values()) <= processes.peers(site.port), "not all were let in")
         looking = threading.Thread(target=found.look)
         looking.start()
         stack.callback(looking.join)
@@ -133,6 +135,20 @@ def test_nothing_is_kept_for_lines_that_were_let_go(stage: Stage, case: Case) ->
         keys = [f"live:watch:{sampler.hand.hex_id}" for sampler in stage.samplers]
         until(lambda: not redis.exists(*keys), "a sandbox stays watched for nobody")
     case.converged()
+    case.holds("I10")
+
+
+@pytest.mark.fault("F13", "a request head without end", holds="I10")
+def test_a_head_without_end_is_cut_off_long_before_its_time(stage: Stage, case: Case) -> None:
+    line = Line(Door(port=stage.site.port, path="/", cookie=""))
+    line.say(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ")
+    until(lambda: line.port in processes.peers(stage.site.port), "it was not let in")
+    with contextlib.suppress(OSError):
+        for _ in range(HEAD_BYTES // 4096 + 8):
+            line.say(b"x" * 4096)
+    until(lambda: line.port not in processes.peers(stage.site.port), "still held", REQUEST_S / 2)
+    case.converged()
+    line.close()
     case.holds("I10")
 
 
