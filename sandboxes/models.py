@@ -152,6 +152,7 @@ class Sandbox(models.Model):
         wish: bool = False,
         detail: str = "",
         by: User | None = None,
+        only: Q | None = None,
         **fields: Any,
     ) -> bool:
         """Compare-and-set the state; False when somebody else changed it first, and nothing is written.
@@ -160,6 +161,7 @@ class Sandbox(models.Model):
         by:     the person, when one decided.
         token:  a worker's fencing token; the move fails once a later lease was given.
         wish:   a decision, not progress: it gets a new generation, which voids work begun before.
+        only:   what else must still be true of the row, because the decision was made upon it.
         fields: other columns to set in the same write.
 
         Raises IllegalMove when the lifecycle has no such edge.
@@ -169,7 +171,7 @@ class Sandbox(models.Model):
         values = _entering(new, at) | {"detail": detail} | fields
         values["generation"] = self.generation + 1 if wish else self.generation
         with transaction.atomic():
-            if not _unchanged(self, token).update(**values):
+            if not _unchanged(self, token).filter(only or Q()).update(**values):
                 return False
             took_s = (at - self.state_since).total_seconds()
             _take_over(self, values)

@@ -9,9 +9,10 @@ import logging
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db.models import Q
 from django.utils import timezone
 
 from sandboxes import expiry, faults, freezing, placement, pool, provisioning, pulse, retries
@@ -155,22 +156,31 @@ def suspend_the_unused(scene: Scene) -> list[UUID]:
         may_stay = expiry.expiry_after(sandbox, now) > now
         if may_stay and not scene.knows(sandbox):
             continue
-        if may_stay and _runs_a_program(sandbox):
+        runs = _runs_a_program(sandbox) if may_stay else False
+        if runs is None:
+            continue  # nobody knows; the next sweep asks again
+        if runs:
             expiry.touch(sandbox, "program", now)
-        elif sandbox.move_to(State.SUSPENDING, actor="sweep", wish=True, detail=_REASONS[may_stay]):
+        elif _put_to_sleep(sandbox, now, _REASONS[may_stay]):
             asleep.append(sandbox.pk)
     return asleep
+
+
+def _put_to_sleep(sandbox: Sandbox, now: datetime, detail: str) -> bool:
+    """Unless somebody used it or asked for more time since it was looked at, which changes no generation."""
+    unused = Q(expires_at__lte=now)
+    return sandbox.move_to(State.SUSPENDING, actor="sweep", wish=True, detail=detail, only=unused)
 
 
 _REASONS = {True: "not used for a while", False: f"awake for {expiry.CAP_HOURS} hours, the most there is"}
 
 
-def _runs_a_program(sandbox: Sandbox) -> bool:
-    """Asks without waking it."""
+def _runs_a_program(sandbox: Sandbox) -> bool | None:
+    """Asks without waking it; None when it could not be asked."""
     try:
         programs = provisioning.backend_for(sandbox).workspace(sandbox.hex).programs()
     except BackendError:
-        return False
+        return None
     return any(run.running for run in programs)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sandboxes.backends.base import BackendError, Fault, Observation, Phase, Spec
-from sandboxes.backends.memory import MemoryBackend, ProcessStore, Store, _default_store
+from sandboxes.backends.memory import MemoryBackend, MemoryWorkspace, ProcessStore, Store, _default_store
 
 HERE = __name__
 shared: Store = ProcessStore()
@@ -58,6 +58,19 @@ class ClingingBackend(MemoryBackend):
 
     def destroy(self, sandbox_id: str) -> Observation:
         raise BackendError("The sandbox host does not answer in time.", retryable=True)
+
+
+class InterruptedBackend(MemoryBackend):
+    """Something happens to the site, or to the way to it, while it is asked for programs."""
+
+    meanwhile: Callable[[str], None] = staticmethod(lambda sandbox_id: None)
+
+    def __init__(self) -> None:
+        super().__init__(pace_s={}, store=shared)
+
+    def workspace(self, sandbox_id: str) -> MemoryWorkspace:
+        type(self).meanwhile(sandbox_id)
+        return super().workspace(sandbox_id)
 
 
 class CrashLoopBackend(MemoryBackend):

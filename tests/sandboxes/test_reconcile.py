@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from sandboxes import estimates, leases, provisioning, reconcile, services, step, sweep
-from sandboxes.backends.base import Phase
+from sandboxes.backends.base import BackendError, Phase
 from sandboxes.errors import NotPossibleNow
 from sandboxes.lifecycle import State
 from sandboxes.models import Cluster, Sandbox, SandboxEvent
@@ -454,6 +454,43 @@ def test_an_unused_sandbox_is_put_to_sleep(ada: User) -> None:
 
     sandbox.refresh_from_db()
     assert sandbox.now is State.SUSPENDED
+
+
+def test_more_time_asked_for_while_the_sweep_looks_is_given(
+    ada: User, use_backend: Use, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox = ready_sandbox(ada)
+    Sandbox.objects.filter(pk=sandbox.pk).update(expires_at=timezone.now())
+    use_backend("InterruptedBackend")
+    monkeypatch.setattr(
+        doubles.InterruptedBackend, "meanwhile", lambda pk: services.extend(Sandbox.objects.get(pk=pk))
+    )
+
+    assert sandbox.pk not in sweep.sweep()
+
+    sandbox.refresh_from_db()
+    assert sandbox.now is State.READY
+
+
+def test_a_sandbox_whose_programs_cannot_be_asked_for_is_not_put_to_sleep(
+    ada: User, use_backend: Use, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(_: str) -> None:
+        raise BackendError("The sandbox host does not answer.", retryable=True)
+
+    sandbox = ready_sandbox(ada)
+    Sandbox.objects.filter(pk=sandbox.pk).update(expires_at=timezone.now())
+    use_backend("InterruptedBackend")
+    with monkeypatch.context() as broken:
+        broken.setattr(doubles.InterruptedBackend, "meanwhile", silent)
+        sweep.sweep()
+    sandbox.refresh_from_db()
+    first = sandbox.now
+
+    sweep.sweep()
+
+    sandbox.refresh_from_db()
+    assert (first, sandbox.now) == (State.READY, State.SUSPENDING)
 
 
 def test_a_running_program_counts_as_use(ada: User) -> None:
