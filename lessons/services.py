@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
@@ -276,8 +277,8 @@ _ASK_AGAIN = {
 }
 
 
-def open_hint(user: User, lab_id: str, task_id: str) -> int:
-    """Open the next step of the ladder of the task's last cause; how many are open now."""
+def open_hint(user: User, lab_id: str, task_id: str, step: int) -> int:
+    """Open a step of the ladder of the task's last cause, if it is the next one; how many are open now."""
     with transaction.atomic():
         row = (
             TaskProgress.objects.select_for_update().filter(user=user, lab_id=lab_id, task_id=task_id).first()
@@ -287,14 +288,14 @@ def open_hint(user: User, lab_id: str, task_id: str) -> int:
         failures, first = row.failures.get(row.last_cause, (0, 0.0))
         allowed, _ = grading.ladder_open(failures, first, timezone.now().timestamp())
         opened = int(row.hints.get(row.last_cause, 0))
-        if opened >= allowed:
+        if step != opened + 1 or step > allowed:
             return opened
-        row.hints = {**row.hints, row.last_cause: opened + 1}
+        row.hints = {**row.hints, row.last_cause: step}
         row.save(update_fields=["hints"])
         HintOpened.objects.get_or_create(
-            user=user, lab_id=lab_id, task_id=task_id, cause=row.last_cause, step=opened + 1
+            user=user, lab_id=lab_id, task_id=task_id, cause=row.last_cause, step=step
         )
-    return opened + 1
+    return step
 
 
 def answer_quiz(user: User, lesson_id: str, item: Item, answer: str) -> Answer:
@@ -313,10 +314,12 @@ def answer_quiz(user: User, lesson_id: str, item: Item, answer: str) -> Answer:
         item_id=item.id,
         defaults={"answer": answer, "first": answer, "right": right, "measured": measured},
     )
-    if not made and not row.right:
-        row.answer, row.right, row.measured, row.tries = answer, right, measured, row.tries + 1
-        row.at = timezone.now()
-        row.save(update_fields=["answer", "right", "measured", "tries", "at"])
+    if not made:
+        now = timezone.now()
+        Answer.objects.filter(pk=row.pk).exclude(right=True).update(
+            answer=answer, right=right, measured=measured, tries=F("tries") + 1, at=now
+        )
+        row.refresh_from_db()
     return row
 
 

@@ -16,7 +16,7 @@ urlpatterns = [
     path("lessons/<slug:slug>/labs/<slug:lab>/start/", views.start, name="start"),
     path("lessons/<slug:slug>/labs/<slug:lab>/reset/", views.reset, name="reset"),
     path("lessons/<slug:slug>/labs/<slug:lab>/tasks/<slug:task>/check/", views.check, name="check"),
-    path("lessons/<slug:slug>/labs/<slug:lab>/tasks/<slug:task>/hint/", views.hint, name="hint"),
+    path("lessons/<slug:slug>/labs/<slug:lab>/tasks/<slug:task>/hint/<int:step>/", views.hint, name="hint"),
     path("lessons/<slug:slug>/quiz/<slug:item>/", views.quiz, name="quiz"),
     path("lessons/<slug:slug>/predict/<slug:item>/", views.predict, name="predict"),
 ]

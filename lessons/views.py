@@ -129,11 +129,11 @@ def check(request: HttpRequest, slug: str, lab: str, task: str) -> HttpResponse:
 
 @signed_in
 @require_POST
-def hint(request: HttpRequest, slug: str, lab: str, task: str) -> HttpResponse:
-    """Open the next hint of a task."""
+def hint(request: HttpRequest, slug: str, lab: str, task: str, step: int) -> HttpResponse:
+    """Open a hint of a task."""
     served = _lab(slug, lab)
     _require_task(request, served, task)
-    open_it = partial(services.open_hint, _user(request), served.lab.id, task)
+    open_it = partial(services.open_hint, _user(request), served.lab.id, task, step)
     return _panel(request, slug, lab, open_it, limit=limits.GRADE)
 
 

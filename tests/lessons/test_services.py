@@ -1,5 +1,6 @@
 """Hints, questions and predictions; attempts are proven on a real Kafka in test_attempt_kafka.py."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -40,22 +41,29 @@ def failed(user: User, times: int) -> TaskProgress:
 def test_each_failed_attempt_opens_one_step_and_no_more(ada: User) -> None:
     failed(ada, 2)
 
-    assert [services.open_hint(ada, "1.1", "first") for _ in range(4)] == [1, 2, 2, 2]
+    assert [services.open_hint(ada, "1.1", "first", step) for step in (1, 2, 3, 4)] == [1, 2, 2, 2]
     assert list(HintOpened.objects.values_list("cause", "step")) == [("BAD_RECORD", 1), ("BAD_RECORD", 2)]
+
+
+def test_asking_for_a_hint_twice_opens_it_once(ada: User) -> None:
+    failed(ada, 3)
+
+    assert [services.open_hint(ada, "1.1", "first", 1) for _ in range(2)] == [1, 1]
+    assert HintOpened.objects.count() == 1
 
 
 def test_without_a_failure_there_is_no_hint(ada: User) -> None:
     rows.attempt(ada, rows.two_task_lab(), None)
 
     with pytest.raises(NotNow):
-        services.open_hint(ada, "1.1", "first")
+        services.open_hint(ada, "1.1", "first", 1)
 
 
 def test_one_students_failures_open_nothing_for_another(ada: User) -> None:
     failed(ada, 3)
 
     with pytest.raises(NotNow):
-        services.open_hint(make.student("edsger"), "1.1", "first")
+        services.open_hint(make.student("edsger"), "1.1", "first", 1)
 
 
 def test_a_wrong_answer_may_be_tried_again_and_the_first_is_remembered(ada: User) -> None:
@@ -70,6 +78,22 @@ def test_a_right_answer_stays_right(ada: User) -> None:
 
     assert services.answer_quiz(ada, "first", ITEM, "b").right is True
     assert Answer.objects.get().tries == 1
+
+
+def test_a_wrong_answer_does_not_replace_a_right_one_that_came_at_the_same_moment(
+    ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.answer_quiz(ada, "first", ITEM, "b")
+    now = timezone.now()
+
+    def meanwhile() -> datetime:
+        Answer.objects.update(answer="a", right=True)
+        return now
+
+    monkeypatch.setattr(timezone, "now", meanwhile)
+
+    assert services.answer_quiz(ada, "first", ITEM, "b").right
+    assert Answer.objects.get().answer == "a"
 
 
 def test_what_is_no_answer_is_asked_for_again(ada: User) -> None:

@@ -229,7 +229,12 @@ def test_another_student_sees_nothing_of_it(page: Client) -> None:
 def test_what_does_not_exist_is_404(page: Client) -> None:
     for address in ("/lessons/moon/", "/lessons/first/labs/moon/"):
         assert page.get(address).status_code == 404
-    for address in ("quiz/moon/", "predict/moon/", "labs/one/tasks/moon/check/", "labs/one/tasks/moon/hint/"):
+    for address in (
+        "quiz/moon/",
+        "predict/moon/",
+        "labs/one/tasks/moon/check/",
+        "labs/one/tasks/moon/hint/1/",
+    ):
         assert page.post(LESSON + address).status_code == 404
 
 
@@ -265,7 +270,7 @@ def test_a_verdict_reaches_the_panel_with_cause_reading_and_hint(
     assert 'href="#record"' in shown
     assert "Check again" in shown
     assert "Has it run?" not in shown
-    assert "Has it run?" in text(page, LAB + "tasks/run/hint/", now="1")
+    assert "Has it run?" in text(page, LAB + "tasks/run/hint/1/", now="1")
     assert attempt.verdicts.get().asked
 
 

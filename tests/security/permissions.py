@@ -208,7 +208,7 @@ LESSONS = (
             ("start/", "start/"),
             ("reset/", "reset/"),
             ("tasks/<slug:task>/check/", "tasks/run/check/"),
-            ("tasks/<slug:task>/hint/", "tasks/run/hint/"),
+            ("tasks/<slug:task>/hint/<int:step>/", "tasks/run/hint/1/"),
         )
     ),
     *(

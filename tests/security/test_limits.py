@@ -20,7 +20,7 @@ COSTLY = [
     (f"{_AT_LAB}start/", LAB, {}),
     (f"{_AT_LAB}reset/", LAB, {}),
     (f"{_AT_LAB}tasks/run/check/", GRADE, {}),
-    (f"{_AT_LAB}tasks/run/hint/", GRADE, {}),
+    (f"{_AT_LAB}tasks/run/hint/1/", GRADE, {}),
     (f"{_LESSON}quiz/where/", ANSWER, {"answer": "log"}),
     (f"{_LESSON}predict/guess/", ANSWER, {"answer": "a"}),
 ]
