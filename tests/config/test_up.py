@@ -195,5 +195,5 @@ def test_demo_accounts_on_a_public_address_are_refused(new_site: Site) -> None:
     assert told.returncode == 1
     assert told.stderr.strip().splitlines() == [
         "Demo accounts are on while the site listens on 0.0.0.0.",
-        "Set DEMO=0, or BIND=127.0.0.1.",
+        "Set DEMO=0, or leave the site to this machine: BIND=127.0.0.1, SECURE=0, no ALLOWED_HOSTS.",
     ]
