@@ -9,8 +9,8 @@ from typing import Any
 
 from accounts.models import User
 from lessons.labs import Lab
-from lessons.models import Answer, Place, TaskProgress, VerdictRow
-from lessons.selectors import ServedCourse, lesson_url
+from lessons.models import Answer, LabVersion, Place, TaskProgress, VerdictRow
+from lessons.selectors import ServedCourse, ServedLab, lesson_url
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -185,19 +185,30 @@ _VERDICT_WORDS = {"pass": "Done", "fail": "Failed", "timed_out": "Out of time", 
 
 def recent_verdicts(served: ServedCourse, user: User, count: int = 6) -> list[dict[str, Any]]:
     """The last results shown to a student, newest first."""
-    rows = (
-        VerdictRow.objects.filter(attempt__user=user).select_related("attempt__lab").order_by("-pk")[:count]
-    )
-    return [_verdict(row, served) for row in rows]
+    shown = VerdictRow.objects.filter(attempt__user=user).select_related("attempt").order_by("-pk")
+    rows = list(shown.only(*_SHOWN)[:count])
+    labs = {lab.version.pk: lab for labs in served.labs.values() for lab in labs}
+    labs |= _former(row.attempt.lab_id for row in rows if row.attempt.lab_id not in labs)
+    return [_verdict(row, labs[row.attempt.lab_id]) for row in rows]
 
 
-def _verdict(row: VerdictRow, served: ServedCourse) -> dict[str, Any]:
-    version = row.attempt.lab
-    titles = {task["id"]: task["title"] for task in version.spec["tasks"]}
+_SHOWN = ("task_id", "state", "cause", "sentence", "judged_at", "attempt__lab_id")
+
+
+def _former(keys: Iterable[int]) -> dict[int, ServedLab]:
+    """Versions of labs that are not served any more; no query where there are none."""
+    wanted = set(keys)
+    found = LabVersion.objects.filter(pk__in=wanted).only("lab_id", "lesson_slug", "spec") if wanted else ()
+    return {version.pk: ServedLab(version, Lab.stored(version.spec)) for version in found}
+
+
+def _verdict(row: VerdictRow, served: ServedLab) -> dict[str, Any]:
+    version, lab = served.version, served.lab
+    titles = {task.id: task.title for task in lab.tasks}
     return {
-        "lab": f"Lab {version.lab_id}",
+        "lab": f"Lab {lab.id}",
         "task": titles.get(row.task_id, row.task_id),
-        "url": f"{lesson_url(version.lesson_slug)}#lab-{version.spec['slug']}",
+        "url": f"{lesson_url(version.lesson_slug)}#lab-{lab.slug}",
         "state": row.state,
         "word": _VERDICT_WORDS.get(row.state, row.state),
         "sentence": row.sentence,

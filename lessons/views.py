@@ -11,7 +11,7 @@ from typing import Any, cast
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.csp import editor_page
 from accounts.models import User
@@ -31,7 +31,7 @@ from sandboxes.errors import TooOften
 from sandboxes.selectors import live_sandbox
 
 
-@require_GET
+@require_safe
 def front(request: HttpRequest) -> HttpResponse:
     """The course map of whoever is signed in; for everybody else, what this is."""
     return home(request) if request.user.is_authenticated else welcome(request)
@@ -53,7 +53,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 @signed_in
-@require_GET
+@require_safe
 def search(request: HttpRequest) -> HttpResponse:
     """Passages of the course with the words of ?q=; only the results when the page asks as one types."""
     query, kind = request.GET.get("q", "").strip()[:LONGEST], request.GET.get("kind", "")
@@ -66,7 +66,7 @@ def search(request: HttpRequest) -> HttpResponse:
 
 
 @signed_in
-@require_GET
+@require_safe
 def board(request: HttpRequest) -> HttpResponse:
     """The student's whole cluster on a page of its own, and all that the course's labs offer to break."""
     served, user = _course(), _user(request)
@@ -84,7 +84,7 @@ def place(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @signed_in
-@require_GET
+@require_safe
 @editor_page
 def lesson(request: HttpRequest, slug: str) -> HttpResponse:
     """A lesson: stored HTML with the student's own answers and labs in their places."""
@@ -93,7 +93,7 @@ def lesson(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @signed_in
-@require_GET
+@require_safe
 def lab(request: HttpRequest, slug: str, lab: str) -> HttpResponse:
     """The panel of one lab, as it is now; 204 when the page has that one already."""
     return _panel(request, slug, lab, have=request.GET.get("have", ""))

@@ -14,7 +14,7 @@ from classroom.facts import ClassFacts, StudentFacts, read_students
 from classroom.marks import KINDS, Mark, TaskFacts
 from classroom.room import Row, room_of, stamp_of
 from lessons.labs import Lab
-from lessons.models import Answer, Attempt, HintOpened, TaskProgress, VerdictRow
+from lessons.models import Answer, Attempt, HintOpened, LabVersion, TaskProgress, VerdictRow
 from lessons.panels import HINT_NAMES
 from lessons.selectors import current_course
 from sandboxes.console.story import Moment, Story, story
@@ -194,7 +194,7 @@ class _History:
 
 def _read_history(user: User) -> _History:
     attempts, results, hints = defaultdict(list), defaultdict(list), defaultdict(list)
-    for attempt in Attempt.objects.filter(user=user).select_related("lab").order_by("activated_at"):
+    for attempt in Attempt.objects.filter(user=user).order_by("activated_at"):
         attempts[attempt.lab_id_text].append(attempt)
     verdicts = VerdictRow.objects.filter(attempt__user=user)
     for row in verdicts.order_by("-pk")[:VERDICTS]:
@@ -232,7 +232,8 @@ def _labs(
 
 def _former(attempts: Sequence[Attempt]) -> LabColumn:
     """A lab that the course has no longer, as it was when it was last begun."""
-    version = attempts[-1].lab
+    known = LabVersion.objects.only("digest", "lesson_slug", "spec")
+    version = known.get(pk=attempts[-1].lab_id)
     return column_of(Lab.stored(version.spec), digest=version.digest, lesson=version.lesson_slug)
 
 

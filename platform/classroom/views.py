@@ -9,7 +9,7 @@ from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import Cohort, Enrolment, Role
 from classroom import export, pushed, services
@@ -23,7 +23,7 @@ from classroom.terms import term_of
 from sandboxes.errors import SandboxError
 
 
-@require_GET
+@require_safe
 @staff_only
 def home(request: HttpRequest) -> HttpResponse:
     """The viewer's classes; an instructor with one goes straight to it."""
@@ -39,7 +39,7 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "classroom/home.html", {"cohorts": shown})
 
 
-@require_GET
+@require_safe
 @staff_only
 def room(request: HttpRequest, cohort_id: int) -> HttpResponse:
     """The class, now."""
@@ -51,7 +51,7 @@ def room(request: HttpRequest, cohort_id: int) -> HttpResponse:
     return render(request, "classroom/board.html" if is_part else "classroom/room.html", context)
 
 
-@require_GET
+@require_safe
 @staff_only
 def rows(request: HttpRequest, cohort_id: int) -> HttpResponse:
     """What has changed of the class since the browser's copy; 204 when nothing has."""
@@ -62,7 +62,7 @@ def rows(request: HttpRequest, cohort_id: int) -> HttpResponse:
     return pushed.answer(request, changed, cohort=shown.cohort)
 
 
-@require_GET
+@require_safe
 @staff_only
 def people(request: HttpRequest, cohort_id: int) -> HttpResponse:
     """Who has a place in the class, and since when."""
@@ -74,7 +74,7 @@ def people(request: HttpRequest, cohort_id: int) -> HttpResponse:
     return render(request, "classroom/people.html", context)
 
 
-@require_GET
+@require_safe
 @staff_only
 def grades(request: HttpRequest, cohort_id: int) -> HttpResponse:
     """Points per lab and in all."""
@@ -82,7 +82,7 @@ def grades(request: HttpRequest, cohort_id: int) -> HttpResponse:
     return render(request, "classroom/gradebook.html", {"cohort": cohort, "book": gradebook(cohort)})
 
 
-@require_GET
+@require_safe
 @staff_only
 def grades_csv(request: HttpRequest, cohort_id: int) -> HttpResponse:
     """The same for a spreadsheet, with a column per task."""
@@ -94,7 +94,7 @@ def grades_csv(request: HttpRequest, cohort_id: int) -> HttpResponse:
     )
 
 
-@require_GET
+@require_safe
 @staff_only
 def student(request: HttpRequest, cohort_id: int, student_id: int) -> HttpResponse:
     """One student of the class."""
@@ -104,7 +104,7 @@ def student(request: HttpRequest, cohort_id: int, student_id: int) -> HttpRespon
     return render(request, "classroom/student.html", context)
 
 
-@require_GET
+@require_safe
 @staff_only
 def student_changes(request: HttpRequest, cohort_id: int, student_id: int) -> HttpResponse:
     """What has changed of that page since the browser's copy; 204 when nothing has."""

@@ -186,6 +186,21 @@ def test_giving_time_does_not_count_as_the_students_own_use(lesson: Lesson) -> N
     assert box.last_activity_at == used
 
 
+def test_the_page_reads_no_judges_and_no_starters(
+    lesson: Lesson, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    school.passes(school.begin(lesson.ada, lab(), school.sandbox(lesson.ada)), "arrive")
+    former = LabVersion.objects.create(digest="0" * 64, lab_id="9.9", spec={**lab().spec, "id": "9.9"})
+    school.begin(lesson.ada, former, None)
+
+    with django_assert_max_num_queries(30) as asked:
+        labs = student_page(lesson.ada, now=timezone.now()).labs
+
+    assert {story.column.id for story in labs} == {"5.1", "9.9"}
+    read = " ".join(query["sql"] for query in asked.captured_queries)
+    assert not any(column in read for column in ('"checks"', '"starter"', '"workload"', '"brief"'))
+
+
 def test_a_lab_is_done_when_every_task_that_it_has_now_was_passed(lesson: Lesson) -> None:
     attempt = school.begin(lesson.ada, lab(), None)
     TaskProgress.objects.create(user=lesson.ada, lab_id="5.1", task_id="former", attempt=attempt)

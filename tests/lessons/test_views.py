@@ -12,7 +12,8 @@ from django.utils import timezone
 from accounts.models import User
 from lessons import rounds, selectors, services
 from lessons.asked import why_of
-from lessons.models import Answer, LabVersion
+from lessons.course_map import recent_verdicts
+from lessons.models import Answer, LabVersion, VerdictRow
 from tests import make
 from tests.lessons import rows
 from tests.lessons.paper import PaperView
@@ -249,6 +250,13 @@ def test_what_changes_something_cannot_be_got(page: Client) -> None:
         assert page.get(LESSON + address).status_code == 405
 
 
+def test_the_head_of_a_page_may_be_asked_for(page: Client) -> None:
+    for address in ("/", LESSON, LAB, "/search/", "/board/"):
+        answer = page.head(address)
+        assert (answer.status_code, answer["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert Client().head("/").status_code == 200
+
+
 # -- the lab -----------------------------------------------------------------------------------------------
 
 
@@ -375,3 +383,19 @@ def test_the_home_page_tells_the_last_verdicts(
 
     assert "Lab 1.1, Run it" in shown
     assert "NOT_RUN" in shown
+
+
+def test_titles_of_verdicts_cost_no_reading_of_judges_and_starters(
+    page: Client, ada: User, former: LabVersion, version: LabVersion, django_assert_num_queries: Any
+) -> None:
+    for attempt in (*ada.attempts.all(), rows.attempt(ada, version, None)):
+        VerdictRow.objects.create(attempt=attempt, task_id="run", number=1, state="fail", cause="NOT_RUN")
+    course = selectors.current_course()
+    assert course is not None
+
+    with django_assert_num_queries(2) as asked:  # the results, and the one former version
+        told = recent_verdicts(course, ada)
+
+    assert [row["lab"] for row in told] == ["Lab 1.1", "Lab 1.1"]
+    read = " ".join(query["sql"] for query in asked.captured_queries)
+    assert not any(column in read for column in ('"checks"', '"starter"', '"workload"', '"brief"'))
