@@ -12,6 +12,7 @@ from typing import Any
 from sandboxes.backends.base import FILE_BYTES, BackendError, Fault, Tier, WorkspaceError
 from sandboxes.backends.local import files, kafka, memory, records, tier, troubles, wire
 from sandboxes.backends.local.disks import Disks
+from sandboxes.backends.local.keeper_link import KeeperGone, KeeperRefused
 from sandboxes.backends.local.meter import Meter
 from sandboxes.backends.local.population import Population
 from sandboxes.backends.local.sandbox import LocalSandbox
@@ -42,6 +43,9 @@ class Desk:
             return {"value": await handler(request)}
         except BackendError as error:
             return wire.failure(error)
+        except (KeeperGone, KeeperRefused) as error:
+            logger.warning("host.keeper_silent", extra={"said": str(error)})
+            return wire.failure(BackendError(troubles.LOST.detail, retryable=True))
         except (KeyError, TypeError, ValueError) as error:
             logger.warning("host.request_odd", extra={"said": repr(error)})
             return wire.failure(BackendError("The sandbox host does not understand this request."))

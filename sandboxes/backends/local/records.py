@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from sandboxes.backends.base import BackendError
 from sandboxes.backends.local import kafka
 
 Goal = Literal["running", "stopped", "gone"]
@@ -127,7 +128,8 @@ def load(home: Home) -> Record | None:
 def free_number(sandbox_dir: Path, taken: set[int]) -> int:
     """A number no sandbox of ours has, and whose address nobody on this machine listens on.
 
-    Starts at a place of this installation's own, so that two installations seldom meet.
+    Starts at a place of this installation's own, so that two installations seldom meet. BackendError when
+    there is none.
     """
     digest = hashlib.sha256(os.fsencode(sandbox_dir)).digest()
     first = (16 << 16) + int.from_bytes(digest[:2], "big") * _REGION % (200 << 16)
@@ -135,7 +137,9 @@ def free_number(sandbox_dir: Path, taken: set[int]) -> int:
         number = (first + 1 + step) % _NUMBERS
         if number not in taken and number & 255 not in (0, 255) and _is_free(number):
             return number
-    raise RuntimeError("no loopback address is left")
+    raise BackendError(
+        "This machine has no address left for another sandbox. Tell your instructor.", retryable=True
+    )
 
 
 def _is_free(number: int) -> bool:

@@ -105,15 +105,23 @@ class LocalSandbox:
     async def freeze(self) -> None:
         """Stop the JVMs where they stand, once they run; the keeper and the relays stay awake."""
         if self._phase() is Phase.RUNNING and self._ready and not self.record.frozen:
-            self.record.frozen = True
-            self._save()
-            await self.nodes.send(signal.SIGSTOP)
+            self._note_frozen(True)  # first: what is stopped and not known to be would never be woken
+            try:
+                await self.nodes.send(signal.SIGSTOP)
+            except (KeeperGone, KeeperRefused):
+                with contextlib.suppress(KeeperGone, KeeperRefused):
+                    await self.nodes.send(signal.SIGCONT)  # it may have heard, and not have answered
+                self._note_frozen(False)
+                raise
 
     async def thaw(self) -> None:
         if self.record.frozen:
             await self.nodes.send(signal.SIGCONT)
-            self.record.frozen = False
-            self._save()
+            self._note_frozen(False)
+
+    def _note_frozen(self, frozen: bool) -> None:
+        self.record.frozen = frozen
+        self._save()
 
     async def inject(self, fault: Fault) -> None:
         node = self._broker(fault.node)

@@ -7,18 +7,15 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import pytest
 
 from sandboxes.backends.base import Phase
-from sandboxes.backends.local import ground, records, trees
+from sandboxes.backends.local import ground, trees
 from sandboxes.backends.local.records import Home
 from sandboxes.backends.local.sandbox import LocalSandbox
-from sandboxes.backends.local.settings import Limits
-from sandboxes.backends.local.surroundings import Surroundings
 from sandboxes.backends.local.trees import Usage
+from tests.sandboxes.backends.empty_house import sandbox_in
 from tests.sandboxes.backends.local_host import LocalHost, run_program, running_host
 
 PLENTY = Usage(1 << 40, 1_000_000)
@@ -139,20 +136,11 @@ def test_a_home_is_removed_however_deep_its_folders_are(tmp_path: Path) -> None:
     assert not home.root.exists()
 
 
-def nobody_home(tmp_path: Path) -> LocalSandbox:
-    """A sandbox with folders and no processes."""
-    around = SimpleNamespace(parts=None, limits=Limits(), archive=None)
-    record = records.new_record(sandbox_id="0" * 32, profile="kafka-1", generation=1, number=1)
-    home = Home(tmp_path / "home")
-    ground.make_home(home, record)
-    return LocalSandbox(cast(Surroundings, around), home, record)
-
-
 @pytest.mark.logs("sandbox.driver", "sandbox.failed")
 async def test_a_removal_that_failed_is_tried_again_when_it_is_asked_for_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = nobody_home(tmp_path)
+    one = sandbox_in(tmp_path)
     with monkeypatch.context() as broken:
         broken.setattr(ground, "remove_home", fail)
         one.want("gone")
