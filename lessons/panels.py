@@ -5,7 +5,7 @@ Knows neither templates nor the database; `lessons/lab.html` prints what is here
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -25,6 +25,7 @@ _MARKS = {
     State.BROKEN: ("ours", "ours"),
 }
 _WORDS = {
+    State.PASS: "done",
     State.FAIL: "failed",
     State.WAITING: "watching",
     State.NOT_READY: "waiting for your sandbox",
@@ -61,7 +62,7 @@ class HintRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRow:
-    """One task on the panel. css: the list item's class; mark: the mark's; word: at the right."""
+    """One task on the panel. css: the list item's class; mark: the mark's; word: at the right; at: when done."""
 
     task: Task
     text: str
@@ -69,6 +70,7 @@ class TaskRow:
     mark: str
     word: str
     open: bool
+    at: datetime | None = None
     sentence: str = ""
     cause: str = ""
     judged_at: datetime | None = None
@@ -108,6 +110,7 @@ def _row(lab: Lab, task: Task, n: int, text: str, standing: Standing, begun: boo
         mark=mark,
         word=_word(state, standing),
         open=state is not State.PASS,
+        at=_moment(standing.judged_at) if state is State.PASS else None,
         sentence=verdict.get("sentence") or (task.done if state is State.PASS else task.waiting),
         cause=verdict.get("cause", "") if state in (State.FAIL, State.BROKEN) else "",
         judged_at=_moment(standing.judged_at),
@@ -127,16 +130,16 @@ def _row(lab: Lab, task: Task, n: int, text: str, standing: Standing, begun: boo
 def _idle_row(lab: Lab, task: Task, text: str, standing: Standing, begun: bool) -> TaskRow:
     """A task that is not being watched: not begun, or locked behind another."""
     if standing.passed_at is not None:
-        word = f"done {_clock(standing.passed_at)}"
-        return TaskRow(task=task, text=text, css="done", mark="ok", word=word, open=False, sentence=task.done)
+        at = _moment(standing.passed_at)
+        return TaskRow(
+            task=task, text=text, css="done", mark="ok", word="done", at=at, open=False, sentence=task.done
+        )
     numbers = [n for n, other in enumerate(lab.tasks, start=1) if other.id in task.requires]
     after = f"after task {' and '.join(map(str, numbers))}" if numbers and begun else ""
     return TaskRow(task=task, text=text, css="later", mark="none", word=after, open=False)
 
 
 def _word(state: State, standing: Standing) -> str:
-    if state is State.PASS:
-        return f"done {_clock(standing.judged_at)}"
     of = int(standing.verdict.get("of", 0))
     if state is State.WAITING and of:
         return f"watching, {int(standing.verdict.get('done', 0))} of {of}"
@@ -164,29 +167,12 @@ def _hint(step: int, ladder: tuple[str, ...], allowed: int, opened: int, wait_s:
 
 
 def _evidence(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A row with what the template prints: the place for the board, and a clock time."""
+    """A row with what the template prints: the place for the board, and when it was, UTC."""
     placed = row.get("partition") is not None and row.get("offset") is not None
     see = f"{row['topic']}:{row['partition']}:{row['offset']}" if placed else ""
-    return {**row, "see": see, "clock": _clock(row.get("at"), exact=True) if row.get("at") else ""}
+    at = _moment(row.get("at") or None)
+    return {**row, "see": see, "at": at, "clock": at.strftime("%H:%M:%S.%f")[:-3] if at else ""}
 
 
 def _moment(at: float | None) -> datetime | None:
     return datetime.fromtimestamp(at, tz=UTC) if at is not None else None
-
-
-def _clock(at: float | None, *, exact: bool = False) -> str:
-    moment = _moment(at)
-    if moment is None:
-        return ""
-    return moment.strftime("%H:%M:%S.%f")[:-3] if exact else moment.strftime("%H:%M")
-
-
-def columns(rows: Iterable[Mapping[str, Any]]) -> dict[str, bool]:
-    """Which columns the evidence table needs."""
-    found = list(rows)
-    return {
-        "key": any(row.get("key") for row in found),
-        "place": any(row.get("see") for row in found),
-        "at": any(row.get("clock") for row in found),
-        "note": any(row.get("note") for row in found),
-    }

@@ -3,6 +3,7 @@
 # ruff: noqa: F811 - the fixtures of test_pages
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -163,3 +164,16 @@ def test_a_check_that_passes_leaves_its_reader_at_the_task(
 
     expect(page.locator("#told")).to_contain_text("Task 1, Run it: done")
     expect(page.locator("#task-one-run > summary")).to_be_focused()
+
+
+@pytest.mark.parametrize("visit", [{"timezone_id": "Asia/Kolkata"}], indirect=True, ids=["half past"])
+def test_times_are_the_readers_own_as_on_the_board(panel: Visit) -> None:
+    at = datetime(2026, 3, 4, 13, 5, 2, 118_000, UTC)
+    row = {"topic": "orders", "partition": 0, "offset": 1, "at": at.timestamp()}
+
+    judged(panel, state="fail", verdict={"cause": "NOT_RUN", "evidence": [row]}, judged_at=at)
+
+    times = panel.page.locator("#lab-one time")
+    expect(times).to_have_text(["18:35:02", "18:35:02.118"])
+    judged(panel, state="pass", verdict={})
+    expect(times).to_have_text(["18:35"])

@@ -1,3 +1,5 @@
+from datetime import UTC, datetime
+
 from lessons.panels import Standing, TaskRow, task_rows
 from tests.lessons import labs
 
@@ -42,6 +44,7 @@ def test_a_failure_shows_three_rows_and_keeps_the_rest_folded() -> None:
     assert (len(row.evidence), len(row.more), row.seen) == (3, 2, 5)
     assert row.evidence[0]["see"] == "orders:0:0"
     assert row.evidence[0]["clock"] == "00:00:00.500"
+    assert row.evidence[0]["at"] == datetime(1970, 1, 1, 0, 0, 0, 500_000, UTC)
     assert (row.css, row.cause, row.look) == ("fail", "BAD_RECORD", "record")
 
 
@@ -60,13 +63,15 @@ def test_a_hint_is_not_ready_before_the_one_above_it_is_open() -> None:
 def test_a_task_that_passed_says_when() -> None:
     row = panel(first=Standing(state="pass", activated_at=1.0, judged_at=51_960.0, passed_at=51_960.0))[0]
 
-    assert (row.css, row.word, row.open, row.can_check) == ("done", "done 14:26", False, False)
+    assert (row.css, row.word, row.open, row.can_check) == ("done", "done", False, False)
+    assert row.at == datetime(1970, 1, 1, 14, 26, tzinfo=UTC)
 
 
 def test_a_pass_of_an_earlier_attempt_stays_visible_when_the_lab_is_not_under_way() -> None:
     row = panel(begun=False, first=Standing(passed_at=51_960.0))[0]
 
-    assert (row.css, row.word) == ("done", "done 14:26")
+    assert (row.css, row.word) == ("done", "done")
+    assert row.at == datetime(1970, 1, 1, 14, 26, tzinfo=UTC)
 
 
 def test_a_check_of_ours_that_failed_is_marked_ours_and_blames_nobody() -> None:

@@ -2,6 +2,7 @@
  * The lesson page: the plate with the student's cluster, the text that reads from it, and the tools. Wires modules to
  * elements and to each other; what they do is theirs.
  */
+import { localClocks } from "../clocks.js";
 import { copyButtons } from "../copy.js";
 import { csrfToken } from "../csrf.js";
 import { h, say } from "../ink.js";
@@ -121,5 +122,7 @@ outline(document, reading.at);
 addEventListener("pagehide", reading.leave);
 questions(document);
 keepFocus(document);
+localClocks(document);
+document.addEventListener("htmx:afterSettle", () => localClocks(document));
 keepLabs(document, $("#told"));
 plate.begin();
