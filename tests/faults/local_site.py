@@ -14,7 +14,6 @@ from pathlib import Path
 from accounts.models import User
 from lessons import grading
 from lessons.checks import AttemptFacts, Fail, Pass, SandboxView, Verdict
-from lessons.checks import State as Verdicts
 from sandboxes import provisioning, services
 from sandboxes.backends.base import Observation, Phase
 from sandboxes.backends.local.backend import LocalBackend
@@ -82,17 +81,6 @@ class Site:
         """What the grader says of a task that asks for the topic's records."""
         facts = AttemptFacts(attempt_id="1", lab_id="5.1", nonce="n", seed=1, activated_at=0.0)
         return grading._call(_asks_for_records, view, facts)
-
-    def verdict_in_the_end(self, view: KafkaView) -> Verdict:
-        """The same; a busy machine may answer only at a later look."""
-        seen: list[Verdict] = []
-
-        def is_judged() -> bool:
-            seen.append(self.verdict(view))
-            return seen[-1].state is not Verdicts.NOT_READY
-
-        wait_until(is_judged, 60, lambda: f"never judged: {seen[-1]}")
-        return seen[-1]
 
     def view(self, sandbox: Sandbox) -> KafkaView:
         endpoint = provisioning.endpoint(sandbox.pk)

