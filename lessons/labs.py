@@ -43,7 +43,7 @@ class TopicSetup(Written):
 
 
 class Owns(Written):
-    """What Reset may touch: these topics and groups, and the lab's folder when `files`."""
+    """What Reset may touch: these topics and groups. `files`: it has some; Reset leaves them."""
 
     topics: tuple[TopicName, ...] = ()
     groups: tuple[str, ...] = ()

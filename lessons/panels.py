@@ -62,7 +62,7 @@ class HintRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRow:
-    """One task on the panel. css: the list item's class; mark: the mark's; word: at the right; at: when done."""
+    """One task on the panel. css: the list item's class; mark: the mark's; word, at: at the right."""
 
     task: Task
     text: str

@@ -130,19 +130,10 @@ class LabPanel:
     error: str = ""
 
     @property
-    def is_blank(self) -> bool:
-        """Whether everybody who has not begun this lab sees the same panel."""
-        return self.state == "idle" and not self.error and all(row.css == "later" for row in self.tasks)
-
-    @property
     def stamp(self) -> str:
         """Differs when anything on the panel does."""
         shown = (self.lab.id, self.state, self.sandbox_ready, self.tasks, self.error)
         return f"{zlib.crc32(repr(shown).encode()):08x}"
-
-    @property
-    def done(self) -> int:
-        return sum(task.css == "done" for task in self.tasks)
 
 
 def progress_of(user: User, lesson_id: str) -> dict[str, list[TaskProgress]]:

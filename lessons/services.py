@@ -10,7 +10,6 @@ import secrets
 import time
 import zlib
 from typing import Any
-from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
@@ -74,18 +73,18 @@ def start_attempt(user: User, version: LabVersion) -> Attempt:
         _end(attempt)
         attempt = None
     if attempt is None:
-        attempt = _begin(user, version, sandbox, restore_files=False)
+        attempt = _begin(user, version, sandbox)
     else:
         with _as_sentence():
-            _write_files(provisioning.workspace(sandbox), attempt, restore=False)
+            _write_files(provisioning.workspace(sandbox), attempt)
     ring_on_commit(attempt.id)
     return attempt
 
 
-def reset_lab(user: User, version: LabVersion, *, restore_files: bool = False) -> Attempt:
+def reset_lab(user: User, version: LabVersion) -> Attempt:
     """Begin a lab anew: its topics, groups and programs are cleared, and only its own.
 
-    restore_files: put the starter files back as well; what the student wrote in them is replaced.
+    What the student wrote stays; a starter file that they deleted comes back.
     """
     sandbox = _running_sandbox(user)
     lab = Lab.stored(version.spec)
@@ -94,7 +93,7 @@ def reset_lab(user: User, version: LabVersion, *, restore_files: bool = False) -
     with _as_sentence():
         _stop_programs(provisioning.workspace(sandbox), lab.slug)
         clear(provisioning.endpoint(sandbox.id), lab)
-    attempt = _begin(user, version, sandbox, restore_files=restore_files)
+    attempt = _begin(user, version, sandbox)
     ring_on_commit(attempt.id)
     return attempt
 
@@ -139,7 +138,7 @@ def new_nonce() -> str:
     return secrets.choice(NONCE_LETTERS[:22]) + "".join(secrets.choice(NONCE_LETTERS) for _ in range(9))
 
 
-def _begin(user: User, version: LabVersion, sandbox: Sandbox, *, restore_files: bool) -> Attempt:
+def _begin(user: User, version: LabVersion, sandbox: Sandbox) -> Attempt:
     lab = Lab.stored(version.spec)
     with _as_sentence():
         endpoint = provisioning.endpoint(sandbox.id)
@@ -150,7 +149,7 @@ def _begin(user: User, version: LabVersion, sandbox: Sandbox, *, restore_files: 
     except IntegrityError:  # a second click was faster
         return open_attempt(user, version.lab_id)
     with _as_sentence():
-        _write_files(provisioning.workspace(sandbox), attempt, restore=restore_files)
+        _write_files(provisioning.workspace(sandbox), attempt)
     keep_watched(sandbox.id)
     sandbox_services.touch(sandbox, "check")
     announce(sandbox.id, "attempt", lab=version.lab_id)
@@ -203,12 +202,12 @@ def _end(attempt: Attempt) -> None:
         stage.release(stimulus)
 
 
-def _write_files(workspace: Workspace, attempt: Attempt, *, restore: bool) -> None:
-    """The lab's folder: starter files where missing (or all), and lab.json with this attempt's nonce."""
+def _write_files(workspace: Workspace, attempt: Attempt) -> None:
+    """The lab's folder: starter files where missing, and lab.json with this attempt's nonce."""
     lab = Lab.stored(attempt.lab.spec)
     for name, text in attempt.lab.starter.items():
         path = f"{lab.slug}/{name}"
-        if restore or not _exists(workspace, path):
+        if not _exists(workspace, path):
             workspace.write_file(path, text)
     workspace.write_file(f"{lab.slug}/lab.json", lab_json(lab.id, attempt.nonce, attempt.seed))
     if attempt.sandbox is not None:
@@ -387,8 +386,3 @@ def _group_number(view: SandboxView, read: Read, offsets: dict[int, Any]) -> flo
     if read.what == "committed":
         return sum(offset for partition, offset in committed.items() if partition in offsets)
     return sum(behind or 0 for behind in lag(offsets.values(), committed).values())
-
-
-def attempt_ids_of(sandbox_id: UUID) -> list[UUID]:
-    """The open attempts in a sandbox."""
-    return list(Attempt.objects.filter(sandbox=sandbox_id, ended_at=None).values_list("pk", flat=True))

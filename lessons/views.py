@@ -111,9 +111,9 @@ def start(request: HttpRequest, slug: str, lab: str) -> HttpResponse:
 @signed_in
 @require_POST
 def reset(request: HttpRequest, slug: str, lab: str) -> HttpResponse:
-    """Begin the lab anew; with files=1 the starter files come back too."""
-    served, files = _lab(slug, lab), request.POST.get("files") == "1"
-    anew = partial(services.reset_lab, _user(request), served.version, restore_files=files)
+    """Begin the lab anew."""
+    served = _lab(slug, lab)
+    anew = partial(services.reset_lab, _user(request), served.version)
     return _panel(request, slug, lab, anew, limit=limits.LAB)
 
 

@@ -8,7 +8,7 @@ from classroom.columns import LabColumn, columns, in_pages
 from classroom.facts import read_class
 from classroom.marks import Mark
 from classroom.pushed import Part, out_of_place
-from classroom.question import ORDERS, Question, in_order, page_of_labs, rows_shown
+from classroom.question import ORDERS, Question, group_shown, in_order, page_of_labs, rows_shown
 from classroom.room import Group, Room, Row, room_of, stamp_of
 from sandboxes.console.words import lasting
 
@@ -74,7 +74,7 @@ class Board:
     @property
     def group(self) -> Group | None:
         """The group that was asked for."""
-        return next((group for group in self.room.groups if group.key == self.question.show), None)
+        return group_shown(self.room, self.question.show)
 
     def moved(self, shown: Sequence[str]) -> Part:
         """The line that says how many rows would be elsewhere by now."""

@@ -108,9 +108,6 @@ class Room:
         """The cause that holds up most."""
         return next((group for group in self.groups if group.kind == "cause" and group.stuck), None)
 
-    def count(self, name: str) -> int:
-        return next((count.number for count in self.counts if count.name == name), 0)
-
 
 def room_of(facts: ClassFacts, labs: Sequence[LabColumn], *, now: float) -> Room:
     """The class as its rows say it is."""

@@ -9,9 +9,8 @@ from accounts.selectors import GRACE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
-    """phase: "before", "now" or "over"; word: a few words for a list; note: what follows from it, or ""."""
+    """word: a few words for a list; note: what follows from it, or ""."""
 
-    phase: str
     word: str
     note: str = ""
 
@@ -21,20 +20,18 @@ def term_of(cohort: Cohort, today: date) -> Term:
     if cohort.starts_on > today:
         days = (cohort.starts_on - today).days
         return Term(
-            phase="before",
             word=f"begins {_day(cohort.starts_on)}",
             note=f"Its first day is {_day(cohort.starts_on)}, in {days} day{'' if days == 1 else 's'}. "
             "Students can sign in and try their sandbox before; what they do shows here at once.",
         )
     if cohort.ends_on is not None and cohort.ends_on < today:
         return Term(
-            phase="over",
             word=f"ended {_day(cohort.ends_on)}",
             note=f"Its last day was {_day(cohort.ends_on)}. Take the grades with you: "
             f"instructors see it until {_day(cohort.ends_on + GRACE)}.",
         )
     until = f" to {_day(cohort.ends_on)}" if cohort.ends_on else ", no end set"
-    return Term(phase="now", word=f"since {_day(cohort.starts_on)}{until}")
+    return Term(word=f"since {_day(cohort.starts_on)}{until}")
 
 
 def _day(day: date) -> str:

@@ -222,7 +222,8 @@ def test_reset_touches_only_what_the_lab_owns(desk: Desk, version: LabVersion) -
     assert view.records("orders") == ()
     assert desk.workspace.read_file("notes.txt").text == "keep"
     assert desk.workspace.read_file("one/main.py").text == SOLUTION
-    services.reset_lab(desk.user, version, restore_files=True)
+    desk.workspace.delete_file("one/main.py")
+    services.reset_lab(desk.user, version)
     assert desk.workspace.read_file("one/main.py").text == STARTER
 
 
