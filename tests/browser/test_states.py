@@ -16,7 +16,7 @@ from playwright.sync_api import expect
 from accounts.models import User
 from sandboxes import expiry, reconcile, services
 from sandboxes.backends.base import Fault
-from sandboxes.models import Cluster, Sandbox
+from sandboxes.models import Cluster, FaultRecord, Sandbox
 from tests.browser import shots_of
 from tests.browser.test_pages import LOOKS, Visit, browser, cast, sign_in, visit, width_beyond  # noqa: F401
 from tests.cast import Cast
@@ -183,3 +183,25 @@ def test_every_error_page_reads_well(visit: Visit, cast: Cast, errors: None) -> 
 
         expect(visit.page.locator(".eyebrow")).to_have_text(what[:3])
         settled(visit, f"error-{what}")
+
+
+def test_a_fault_from_before_the_page_was_opened_is_said_and_undone_on_the_board(
+    visit: Visit,  # noqa: F811
+    cast: Cast,  # noqa: F811
+    use_backend: Use,  # noqa: F811
+) -> None:
+    slow_on_purpose(cast.ada, use_backend)
+    sign_in(visit)
+    visit.go("/lessons/first/")
+    line = visit.page.locator("#broken")
+    expect(line).to_contain_text("Broken by you: the network is slow")
+
+    line.get_by_role("button", name="Undo it now").click()
+
+    expect(line).to_be_hidden()
+    assert not faults_in(cast.ada)
+    assert visit.said == []
+
+
+def faults_in(ada: User) -> list[FaultRecord]:
+    return list(FaultRecord.objects.filter(sandbox__owner=ada, undone_at=None))
