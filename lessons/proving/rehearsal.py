@@ -31,6 +31,10 @@ class RobotError(Exception):
     """The robot could not do a step; the script or the lab is wrong."""
 
 
+class NothingProven(RobotError):
+    """The sandbox ended a program, or one did not end in time: the machine may be to blame, not the work."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
     """The sandbox a rehearsal happens in."""
@@ -240,7 +244,7 @@ class Rehearsal:
         if step.run is not None:
             run = self._start(step.run, step)
             if not self._wait(lambda: not self._run(run.program_id).running, step.timeout):
-                raise RobotError(f"{step.run} did not end within {step.timeout:g} s")
+                raise NothingProven(f"{step.run} did not end within {step.timeout:g} s")
             self._check_exit(step, self._run(run.program_id))
         elif step.start is not None:
             self._start(step.start, step)
@@ -282,7 +286,7 @@ class Rehearsal:
 
     def _check_exit(self, step: Step, run: ProgramRun) -> None:
         if run.reason in _OURS:
-            raise RobotError(f"the sandbox ended {step.run}: {run.reason}; nothing was proven")
+            raise NothingProven(f"the sandbox ended {step.run}: {run.reason}; nothing was proven")
         if step.exit is not None and run.exit_code != step.exit:
             said = output_of(self.room.workspace, run.program_id)[-1500:]
             raise RobotError(f"{step.run} ended with {run.exit_code} {run.reason}, not {step.exit}:\n{said}")
@@ -295,7 +299,7 @@ class Rehearsal:
     def _wait_for_end(self, label: str, timeout_s: float) -> None:
         program_id = self._known(label)
         if not self._wait(lambda: not self._run(program_id).running, timeout_s):
-            raise RobotError(f"{label} did not end within {timeout_s:g} s")
+            raise NothingProven(f"{label} did not end within {timeout_s:g} s")
 
     def _end(self, label: str, how: Callable[[str], None]) -> None:
         ids = list(self._labels.values()) if label == "all" else [self._known(label)]

@@ -4,12 +4,20 @@ import ast
 from datetime import date
 from pathlib import Path
 
+import pytest
+
 from lessons.catalog import Course, read_course
 from lessons.lab_folder import LabFolder
+from lessons.management.commands.course_mutate import noticed
 from lessons.proving.gates import leak, secret_lines, solutions
 from lessons.proving.ledger import read_ledger, sample, unproven
 from lessons.proving.mutation import mutants
+from lessons.proving.rehearsal import NothingProven, Rehearsal, RobotError, Room
+from lessons.robots import Step
+from sandboxes.backends.base import KafkaEndpoint, ProgramRun
+from sandboxes.backends.memory import MemoryBackend
 from tests import small_course
+from tests.lessons import labs
 
 PROGRAM = """
 producer = Producer(cluster())
@@ -20,6 +28,7 @@ print("sent")
 left = producer.flush(30)
 producer.flush()
 """
+ENDPOINT = KafkaEndpoint(bootstrap_servers="localhost:1", cluster_id="c", username="u", password="p")
 SOLUTION = "import json\n\nlines = [json.dumps(line) for line in open('orders.txt')]\nprint(lines)\n"
 
 
@@ -107,6 +116,46 @@ def test_what_the_mutants_came_to_is_kept_while_the_content_is(tmp_path: Path) -
     ledger.prove(folder, 14, date(2026, 3, 5))
 
     assert ledger.labs["1.1"]["mutants"] == "9 of 10 caught"
+
+
+class Plays:
+    """A damaged solution that is played again and again, and ends in these ways."""
+
+    def __init__(self, *ends: bool | RobotError) -> None:
+        self.ends = list(ends)
+
+    def __call__(self) -> bool:
+        end = self.ends.pop(0)
+        if isinstance(end, RobotError):
+            raise end
+        return end
+
+
+@pytest.mark.parametrize(
+    ("ends", "verdict"),
+    [
+        ([False], True),
+        ([True], False),
+        ([RobotError("task keys did not pass")], True),
+        ([NothingProven("the sandbox ended it"), False], True),
+        ([NothingProven("it did not end"), True], False),
+        ([NothingProven("the sandbox ended it"), NothingProven("again")], None),
+    ],
+)
+def test_a_mutant_that_the_machine_ended_is_tried_again_and_then_not_counted(
+    ends: list[bool | RobotError], verdict: bool | None
+) -> None:
+    assert noticed(Plays(*ends)) is verdict
+
+
+@pytest.mark.parametrize("reason", ["sandbox_ended", "host_restart"])
+def test_a_program_that_the_sandbox_ended_proves_nothing(reason: str) -> None:
+    room = Room(backend=MemoryBackend(), sandbox_id="a", endpoint=ENDPOINT)
+    robot = Rehearsal(labs.code(), room, starter={}, seed=1)
+    run = ProgramRun(program_id="p", path="lab/main.py", started_at=1.0, ended_at=2.0, reason=reason)
+
+    with pytest.raises(NothingProven):
+        robot._check_exit(Step(run="main.py"), run)
 
 
 def test_over_the_days_every_lab_has_its_turn() -> None:
