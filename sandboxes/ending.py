@@ -32,10 +32,16 @@ def suspending(step: Step) -> None:
 
 
 def failed(step: Step) -> None:
-    """A start that never became anybody's leaves nothing behind; what a student had is kept."""
+    """A start that never became anybody's leaves nothing behind; what a student had is kept, and stopped.
+
+    A broker that lives and does not answer gives its memory back so, and another try starts a new one.
+    """
     if step.sandbox.handed_over_at is None:
         seen = step.ask(step.backend.destroy, step.sandbox.hex)
         step.poll(seen, is_gone, step.backend.destroy)
+    else:
+        faults.close(step.sandbox, faults.active(step.sandbox))
+        step.ask(step.backend.suspend, step.sandbox.hex)
     raise Settled
 
 

@@ -73,6 +73,33 @@ class InterruptedBackend(MemoryBackend):
         return super().workspace(sandbox_id)
 
 
+class HangingBackend(MemoryBackend):
+    """Its broker hangs from `hangs` on, until it is stopped; a new one answers."""
+
+    hangs = False
+
+    def __init__(self) -> None:
+        super().__init__(pace_s={}, store=shared)
+
+    def observe(self, sandbox_id: str) -> Observation:
+        seen = super().observe(sandbox_id)
+        if not type(self).hangs or seen.phase is not Phase.RUNNING:
+            return seen
+        detail = "Your Kafka broker did not answer in time."
+        return Observation(sandbox_id=sandbox_id, phase=Phase.FAILED, cause="broker_silent", detail=detail)
+
+    def look(self) -> Mapping[str, Observation]:
+        return {name: self.observe(name) for name in self.inventory()}
+
+    def ensure(self, spec: Spec) -> Observation:
+        super().ensure(spec)
+        return self.observe(spec.sandbox_id)
+
+    def suspend(self, sandbox_id: str) -> Observation:
+        type(self).hangs = False
+        return super().suspend(sandbox_id)
+
+
 class CrashLoopBackend(MemoryBackend):
     """Its broker exits whenever it is started."""
 

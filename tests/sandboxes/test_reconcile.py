@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from sandboxes import estimates, leases, provisioning, reconcile, services, step, sweep
+from sandboxes import estimates, leases, provisioning, reconcile, running, services, step, sweep
 from sandboxes.backends.base import BackendError, Phase
 from sandboxes.errors import NotPossibleNow
 from sandboxes.lifecycle import State
@@ -145,6 +145,29 @@ def test_a_broker_that_died_is_started_again(ada: User) -> None:
     assert sandbox.now is State.READY
     moves = SandboxEvent.objects.filter(sandbox=sandbox, kind=SandboxEvent.MOVE).order_by("pk")
     assert [event.new for event in moves][-2:] == ["degraded", "ready"]
+
+
+def test_a_broker_that_hangs_is_stopped_when_it_is_given_up_and_the_next_try_starts_a_new_one(
+    ada: User, use_backend: Use
+) -> None:
+    use_backend("HangingBackend")
+    sandbox = ready_sandbox(ada)
+    doubles.HangingBackend.hangs = True
+    sandbox.move_to(State.DEGRADED, actor="worker")
+    age(sandbox, running.REPAIR_DEADLINE_S + 1)
+
+    reconcile.reconcile(sandbox.pk)
+    sandbox.refresh_from_db()
+    given_up = (sandbox.now, sandbox.failure_cause)
+    with doubles.shared.changing() as entries:
+        is_stopped = entries[sandbox.hex]["started_at"] is None
+    Sandbox.objects.filter(pk=sandbox.pk).update(retry_at=timezone.now())
+    sweep_and_settle()
+
+    sandbox.refresh_from_db()
+    assert given_up == (State.FAILED, "broker_silent")
+    assert is_stopped
+    assert sandbox.now is State.READY
 
 
 def test_a_broker_stopped_for_its_size_is_given_up_and_not_started_again(ada: User, use_backend: Use) -> None:
