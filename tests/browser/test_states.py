@@ -149,6 +149,7 @@ def test_a_sandbox_in_any_state_reads_well(
 ) -> None:
     state(cast.ada, use_backend)
     sign_in(visit)
+    without_streams(visit)
     for place, address in PLACES.items():
         visit.go(address)
         if place == "lesson":
@@ -158,6 +159,11 @@ def test_a_sandbox_in_any_state_reads_well(
             else:
                 visit.page.locator("#sandbox-panel").scroll_into_view_if_needed()
         settled(visit, f"{state.__name__}-{place}")
+
+
+def without_streams(visit: Visit) -> None:  # noqa: F811
+    """This server has no sockets, and cannot stream in their place: that is refused before it is asked."""
+    visit.page.route("**/live/**", lambda route: route.abort())
 
 
 def settled(visit: Visit, name: str) -> None:  # noqa: F811
@@ -192,6 +198,7 @@ def test_a_fault_from_before_the_page_was_opened_is_said_and_undone_on_the_board
 ) -> None:
     slow_on_purpose(cast.ada, use_backend)
     sign_in(visit)
+    without_streams(visit)
     visit.go("/lessons/first/")
     line = visit.page.locator("#broken")
     expect(line).to_contain_text("Broken by you: the network is slow")
