@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests import make, small_course
 from tests.cast import Cast, assemble
@@ -91,7 +91,6 @@ def visit(browser: Browser, live_server: Any, cast: Cast, request: Any) -> Itera
     """A tab; parametrise indirectly with browser options (viewport, color_scheme, reduced_motion)."""
     context = browser.new_context(**getattr(request, "param", {}))
     context.add_init_script(TELL_OF_VIOLATIONS)
-    context.route("**/live/**", lambda route: route.abort())
     page = context.new_page()
     visit = Visit(page=page, origin=live_server.url)
     page.on("console", visit.heard)
@@ -167,9 +166,9 @@ def test_during_a_pause_the_button_waits_until_another_name_is_typed(visit: Visi
 
     button = visit.page.locator("#sign button")
     assert "Wait 5 minutes" in visit.page.locator("#err").inner_text()
-    assert button.is_disabled()
+    expect(button).to_be_disabled()
     visit.page.fill("#id_login", "ada")
-    assert button.is_enabled()
+    expect(button).to_be_enabled()
 
 
 def focus(page: Page, selector: str) -> None:
