@@ -16,6 +16,19 @@ FILE_BYTES = 256 * 1024
 FILES_MAX = 200
 PROGRAMS_MAX = 6
 
+# Why the platform ended a program; the page has words for each (static/js/programs.js).
+PROGRAM_REASONS = (
+    "stopped",
+    "killed",
+    "memory",
+    "output",
+    "disk",
+    "cpu",
+    "time",
+    "sandbox_ended",
+    "host_restart",
+)
+
 FaultKind = Literal["broker_stop", "broker_kill", "latency", "cut", "drop_responses"]
 FAULT_KINDS: tuple[FaultKind, ...] = ("broker_stop", "broker_kill", "latency", "cut", "drop_responses")
 
@@ -184,8 +197,8 @@ class ProgramRun:
     path:       the file, relative to the workspace.
     started_at: seconds since the epoch; ended_at: the same, None while it runs.
     exit_code:  0..255 when it ended by itself; signal: the number when a signal ended it.
-    reason:     why the platform ended it: "stopped", "killed", "memory", "output" (too much of it), "disk"
-                (no room left), "cpu", "time", "sandbox_ended", "host_restart" (then with neither code nor
+    reason:     one of PROGRAM_REASONS: "stopped" and "killed" by a person, "output" (too much of it), "disk"
+                (no room left), "sandbox_ended" with its sandbox, "host_restart" (then with neither code nor
                 signal); "" when the program ended by itself.
     """
 

@@ -137,7 +137,7 @@ class MemoryBackend:
     def suspend(self, sandbox_id: str) -> Observation:
         with self.store.changing() as entries:
             if sandbox_id in entries:
-                _end_programs(entries[sandbox_id], "stopped")
+                _end_programs(entries[sandbox_id], "sandbox_ended")
         return self._set(sandbox_id, started_at=None, frozen=False, faults=[])
 
     def resume(self, sandbox_id: str) -> Observation:

@@ -8,10 +8,13 @@
  */
 import { finalReason, waitBefore } from "./socket.js";
 
+/** For each of PROGRAM_REASONS (sandboxes/backends/base.py). */
 const REASONS = {
   stopped: "stopped by you", killed: "killed by you", memory: "ended: it used more memory than it may",
-  output: "ended: it printed more than it may", host_restart: "ended when the platform restarted",
-  time: "ended: its time was up", suspended: "ended when your sandbox went to sleep",
+  output: "ended: it printed more than it may", disk: "ended: there was no room left for its files or its data",
+  cpu: "ended: it used more processor time than it may", time: "ended: its time was up",
+  sandbox_ended: "ended when your sandbox stopped or went to sleep",
+  host_restart: "ended when the platform restarted",
 };
 const SIGNALS = { 6: "SIGABRT", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM" };
 

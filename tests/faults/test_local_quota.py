@@ -13,7 +13,7 @@ from sandboxes.backends.base import Phase
 from sandboxes.lifecycle import State
 from sandboxes.models import Sandbox
 from tests.faults.local_site import TOPIC, Site, running_site
-from tests.sandboxes.backends.local_host import wait_until
+from tests.sandboxes.backends.local_host import until_ended, wait_until
 from tests.sandboxes.backends.test_local import client
 from tests.sandboxes.driving import settle, sweep_and_settle
 
@@ -35,11 +35,15 @@ def starts(site: Site) -> int:
 
 def test_a_sandbox_that_outgrew_its_room_is_not_started_again(narrow: Site) -> None:
     sandbox = narrow.ready()
+    workspace = narrow.host.backend.workspace(sandbox.hex)
+    workspace.write_file("loop.py", "import time; time.sleep(600)")
+    program = workspace.start_program(path="loop.py")
     producer = Producer(client(narrow.host, sandbox.hex) | {"message.timeout.ms": "10000"})
     for _ in range(2 * ROOM // 500_000):
         producer.produce(TOPIC, os.urandom(500_000))
     producer.flush(30)
     assert narrow.until(sandbox, Phase.STOPPED).cause == "disk_full"
+    assert until_ended(workspace, program.program_id).reason == "disk"
     before = starts(narrow)
 
     def given_up() -> bool:

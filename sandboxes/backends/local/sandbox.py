@@ -299,7 +299,9 @@ class LocalSandbox:
                 if node.node_id not in self._held():
                     raise
 
-    async def _bring_down(self, reason: str = "stopped") -> None:
+    async def _bring_down(self, reason: str = "") -> None:
+        """reason: why programs end with it; by itself the trouble tells."""
+        reason = reason or ("disk" if self._trouble is troubles.TOO_MUCH_DATA else "sandbox_ended")
         self._stage, self._ready = "stopping", False
         if self.housing.link:
             await self.programs.end_all(reason)

@@ -405,4 +405,4 @@ class BackendContract:
 
         backend.suspend(running)
 
-        assert until_ended(workspace, run.program_id).reason == "stopped"
+        assert until_ended(workspace, run.program_id).reason == "sandbox_ended"
