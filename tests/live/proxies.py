@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 Pipe = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 _BLOCK = 65536
+_QUIET_TURNS = 3
 _ENDS = (OSError, asyncio.IncompleteReadError, asyncio.CancelledError)
 
 
@@ -122,11 +123,12 @@ async def _quietly(run: Awaitable[None]) -> None:
 
 @contextlib.contextmanager
 def running(proxy: CuttingProxy) -> Iterator[str]:
-    """The address of a proxy that runs in a thread of its own."""
+    """The address of a proxy that runs in a thread of its own: in the caller's may be Playwright's loop."""
     loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(asyncio.start_server(proxy.serve, "127.0.0.1", 0))
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
+    starting = asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    server = asyncio.run_coroutine_threadsafe(starting, loop).result(10)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
@@ -137,10 +139,13 @@ def running(proxy: CuttingProxy) -> Iterator[str]:
 
 
 async def _end(server: asyncio.Server) -> None:
+    """Until nothing is left: what was accepted last begins only in a turn after this."""
     server.close()
-    mine = asyncio.current_task()
-    left = [task for task in asyncio.all_tasks() if task is not mine]
-    for task in left:
-        task.cancel()
-    await asyncio.gather(*left, return_exceptions=True)
-    await asyncio.sleep(0.05)  # transports close in the turn after
+    mine, quiet = asyncio.current_task(), 0
+    while quiet < _QUIET_TURNS:
+        left = [task for task in asyncio.all_tasks() if task is not mine]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.sleep(0.05)  # transports close in the turn after
+        quiet = 0 if left else quiet + 1
