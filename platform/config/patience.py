@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
@@ -93,6 +94,8 @@ class Websocket(WebSocketsSansIOProtocol):
         if message["type"] == "websocket.send" and self._is_plain and message.get("text") is not None:
             self.transport.write(text_frame(message["text"]))
             return _SENT
+        if message["type"] == "websocket.send" and self.close_sent:
+            return self._is_gone()  # uvicorn closed it: no answer to its pings
         if message["type"] == "websocket.close" and not self.writable.is_set():
             return self._abort()
         return super().send(message)
@@ -109,6 +112,9 @@ class Websocket(WebSocketsSansIOProtocol):
             and self.conn.state is State.OPEN
             and not self.conn.extensions
         )
+
+    async def _is_gone(self) -> None:
+        raise ClientDisconnected
 
     async def _abort(self) -> None:
         self.transport.abort()

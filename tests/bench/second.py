@@ -19,7 +19,7 @@ from tests.bench.rounds import is_quick, measured, tell
 from tests.bench.stage import Stage
 from tests.browser.site import _environment, _until_ready, free_port
 
-ROUNDS = 5
+ROUNDS = 3
 _STOP_S = 60
 # Where package managers keep what they have downloaded before: a bare machine has none of it.
 _CACHES = ("UV_CACHE_DIR", "PIP_CACHE_DIR", "NPM_CONFIG_CACHE", "npm_config_cache", "XDG_CACHE_HOME")

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-_TEXT, _CLOSE, _PONG = 1, 8, 10
+_TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10
 
 
 class Closed(Exception):
@@ -112,6 +112,8 @@ class LiveSocket:
             opcode, payload = frame
             if opcode == _CLOSE:
                 raise Closed(f"closed with {int.from_bytes(payload[:2], 'big')}")
+            if opcode == _PING:
+                self.wire.sendall(pong(payload))
             if opcode == _TEXT:
                 self.messages += 1
                 self._lines.extend(payload.split(b"\n"))

@@ -18,7 +18,7 @@ from tests.bench.traffic import Traffic, make_topic
 
 TOPIC = "bench-watching"
 MANY = 200
-ROUNDS = 3
+ROUNDS = 2
 WINDOW_S = 6.0
 _SETTLE_S = 1.5
 _WARM_S = 3.0
