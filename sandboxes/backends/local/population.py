@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 
-from sandboxes.backends.base import Observation, Phase
+from sandboxes.backends.base import BackendError, Observation, Phase
 from sandboxes.backends.local import ground, kafka, records
 from sandboxes.backends.local.records import Home
 from sandboxes.backends.local.sandbox import LocalSandbox
@@ -49,8 +49,13 @@ class Population:
         return one
 
     def create(self, sandbox_id: str, profile: str, generation: int) -> LocalSandbox:
-        """A home and a record; nothing runs yet."""
+        """A home and a record; nothing runs yet. BackendError when there is data whose record is lost."""
         home = Home(self._folder / sandbox_id)
+        if home.data.is_dir() and any(home.data.iterdir()):  # another identity would never fit to it
+            raise BackendError(
+                "What the platform knew of your sandbox was damaged, so its data cannot be started again. "
+                "Start over to get an empty one."
+            )
         record = records.new_record(
             sandbox_id=sandbox_id,
             profile=profile,
@@ -60,6 +65,7 @@ class Population:
         record.goal = "stopped"  # until it is wanted, a moment from now
         ground.make_home(home, record)
         records.save(home, record)
+        asyncio.get_running_loop().run_in_executor(None, records.settle, home)  # no start waits for the disk
         one = self._by_id[sandbox_id] = LocalSandbox(self._around, home, record)
         return one
 

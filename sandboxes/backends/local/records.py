@@ -6,6 +6,7 @@ gives the sandbox its loopback address and, under root, its user: both stay the 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -113,6 +114,19 @@ def save(home: Home, record: Record) -> None:
     with os.fdopen(descriptor, "w") as stream:
         json.dump(asdict(record), stream)
     aside.replace(home.state)
+
+
+def settle(home: Home) -> None:
+    """See the first record to the disk, for a machine that may lose its power; silent when it has gone.
+
+    Those that replace it come there whole or not at all where file systems care (ext4's auto_da_alloc).
+    """
+    with contextlib.suppress(OSError):
+        descriptor = os.open(home.state, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def load(home: Home) -> Record | None:

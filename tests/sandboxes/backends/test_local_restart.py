@@ -6,12 +6,13 @@ import os
 import signal
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 
 import pytest
 from confluent_kafka import Producer
 
-from sandboxes.backends.base import Phase, Spec
+from sandboxes.backends.base import BackendError, Phase, Spec
 from sandboxes.backends.local import records
 from tests.sandboxes.backends.local_host import LocalHost, running_host, until_ended, wait_until
 from tests.sandboxes.backends.test_local import (
@@ -190,3 +191,31 @@ def test_a_reused_pid_is_not_taken_for_a_keeper(host: LocalHost) -> None:
     host.start_daemon()
 
     assert host.backend.observe(sandbox_id).phase is Phase.STOPPED
+
+
+def test_data_without_its_record_is_kept_and_never_built_over(host: LocalHost) -> None:
+    sandbox_id = host.start()
+    host.backend.suspend(sandbox_id)
+    host.until_phase(sandbox_id, Phase.STOPPED)
+    host.end_daemon()
+    home = records.Home(host.sandboxes / sandbox_id)
+    home.state.write_text("")  # as a power cut may leave it
+    before = sorted(path.name for path in (home.data / "k1").iterdir())
+    host.start_daemon()
+
+    with pytest.raises(BackendError, match="Start over") as refused:
+        host.backend.ensure(Spec(sandbox_id=sandbox_id))
+
+    assert not refused.value.retryable
+    assert host.backend.observe(sandbox_id).phase is Phase.STOPPED
+    assert sorted(path.name for path in (home.data / "k1").iterdir()) == before
+    host.destroy(sandbox_id)
+
+
+def test_a_start_that_was_cut_off_before_it_wrote_anything_begins_anew(host: LocalHost) -> None:
+    sandbox_id = uuid.uuid4().hex
+    (host.sandboxes / sandbox_id / "data").mkdir(parents=True)
+
+    host.backend.ensure(Spec(sandbox_id=sandbox_id))
+
+    host.until_phase(sandbox_id, Phase.RUNNING)
