@@ -10,7 +10,7 @@ from sandboxes.lifecycle import State
 from sandboxes.models import Sandbox
 
 
-def settle(*sandboxes: Sandbox, seconds: float = 10.0) -> None:
+def settle(*sandboxes: Sandbox, seconds: float = 60.0) -> None:
     """Ring for these, and for whatever that leads to, until all have settled; then read them again."""
     deadline = time.monotonic() + seconds
     bells: deque[UUID] = deque(sandbox.pk for sandbox in sandboxes)
@@ -26,7 +26,7 @@ def settle(*sandboxes: Sandbox, seconds: float = 10.0) -> None:
         sandbox.refresh_from_db()
 
 
-def sweep_and_settle(*, seconds: float = 10.0) -> None:
+def sweep_and_settle(*, seconds: float = 60.0) -> None:
     """One sweep and everything it rings for."""
     settle(*Sandbox.objects.filter(pk__in=sweep.sweep()), seconds=seconds)
 

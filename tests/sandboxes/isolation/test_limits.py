@@ -28,7 +28,7 @@ def workspace(ground: Ground) -> Workspace:
 @pytest.fixture(scope="module", params=users(), ids=lambda user: "ordinary" if user else "as-we-are")
 def strict(request: pytest.FixtureRequest) -> Iterator[tuple[LocalHost, str]]:
     """A host whose times and sizes are short, and a sandbox of it."""
-    limits = {"program_cpu_s": 1, "program_wall_s": 3, "data_bytes": PLENTY}
+    limits = {"program_cpu_s": 1, "program_wall_s": 10, "data_bytes": PLENTY}
     with running_host(user=request.param, limits=limits) as host:
         yield host, host.start()
 
