@@ -21,17 +21,26 @@ from django.utils import timezone
 from structlog.contextvars import bound_contextvars
 
 from lessons import grading, metrics, stimulus
-from lessons.checks import AttemptFacts, NotReady, State, Verdict, ViewUnavailable, WorkloadRecord
+from lessons.checks import (
+    AttemptFacts,
+    NotReady,
+    SandboxView,
+    State,
+    Verdict,
+    ViewUnavailable,
+    WorkloadRecord,
+)
 from lessons.judges import LabCode, load_code, stored_code
-from lessons.labs import Lab, Stimulus
+from lessons.labs import Lab, Stimulus, Task
 from lessons.models import Answer, Attempt, LabVersion, TaskProgress, VerdictRow
-from lessons.stimulus import ActiveTask, Done, Round
+from lessons.sheets import Ends, fill, log_ends
+from lessons.stimulus import ActiveTask, Done
 from sandboxes import provisioning, services, stagehand
 from sandboxes.announce import announce
 from sandboxes.backends.base import BackendError, Fault
 from sandboxes.errors import SandboxError
 from sandboxes.models import FaultRecord, Sandbox
-from sandboxes.observe import KafkaView, open_view
+from sandboxes.observe import open_view
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +86,8 @@ def run_round(attempt_id: UUID, *, asked: str = "") -> Outcome:
     about = {"attempt": attempt_id.hex, "sandbox": attempt.sandbox_id.hex if attempt.sandbox_id else ""}
     try:
         with bound_contextvars(**about):
-            return _Grader(attempt, token, asked).run()
+            code = code_of(attempt.lab.digest)
+            return _Grader(code.lab, attempt, token, asked).run(code)
     finally:
         Attempt.objects.filter(pk=attempt_id, lease_token=token).update(lease_until=None)
 
@@ -107,6 +117,9 @@ class _Task:
 
 @dataclass(slots=True)
 class _Grader:
+    """A round, and the sheet that it fills in."""
+
+    lab: Lab
     attempt: Attempt
     token: int
     asked: str
@@ -114,8 +127,7 @@ class _Grader:
     done: Done = field(default_factory=Done)
     again_s: float | None = None
 
-    def run(self) -> Outcome:
-        code = code_of(self.attempt.lab.digest)
+    def run(self, code: LabCode) -> Outcome:
         rows = TaskProgress.objects.filter(attempt=self.attempt)
         self.tasks = {row.task_id: _Task(row) for row in rows}
         self.done = Done(dict(self.attempt.fired), dict(self.attempt.sent))
@@ -133,13 +145,6 @@ class _Grader:
 
     # -- judging -------------------------------------------------------------------------------------------
 
-    def _passed(self) -> set[str]:
-        verdicts = {
-            name: task.verdict.state if task.verdict else State(task.row.state)
-            for name, task in self.tasks.items()
-        }
-        return {name for name, state in verdicts.items() if state is State.PASS}
-
     def _restart_clock(self, lab: Lab) -> None:
         """Check pressed on a task that ran out of time: its time begins anew."""
         task = self.tasks.get(self.asked)
@@ -151,56 +156,56 @@ class _Grader:
         sandbox = self.attempt.sandbox
         if sandbox is None:
             raise ViewUnavailable("the sandbox is gone")
-        view = open_view(sandbox.id)
-        stage = SandboxStage(sandbox)
-        # Before anything is judged: what is in the log now was made before a task that still waits passed.
-        ends = self._moved_ends(code.lab, view)
-        for _ in range(len(code.lab.tasks) + 1):
-            active = self._active(code.lab, view)
-            now = Round(
-                code=code, active=active, done=self.done, view=view, stage=stage,
-                seed=self.attempt.seed, nonce=self.attempt.nonce,
-            )  # fmt: skip
-            self.again_s = stimulus.advance(now)
-            fresh = [one for one in active if self.tasks[one.task.id].verdict is None]
-            if not fresh:
-                break
-            for task_id, verdict in grading.judge_lab(code, self._facts(), view, fresh).items():
-                self.tasks[task_id].verdict = verdict
-        self._note_locked(ends)
+        view, stage, attempt = open_view(sandbox.id), SandboxStage(sandbox), self.attempt
+        fill(self, code, view, stage, done=self.done, seed=attempt.seed, nonce=attempt.nonce)
 
-    def _moved_ends(self, lab: Lab, view: KafkaView) -> dict[str, list[int]]:
-        """The ends of the lab's logs, if a task is locked and they moved since the attempt began."""
-        if all(task.row.activated_at for task in self.tasks.values()):
-            return {}
-        ends = {name: [o.end for o in view.offsets(name)] for name in lab.owns.topics}
-        return ends if ends != self.attempt.horizon else {}
+    # -- as a sheet ----------------------------------------------------------------------------------------
 
-    def _note_locked(self, ends: dict[str, list[int]]) -> None:
+    @property
+    def horizon(self) -> Ends:
+        return _horizon(self.attempt.horizon)
+
+    def passed(self) -> set[str]:
+        verdicts = {
+            name: task.verdict.state if task.verdict else State(task.row.state)
+            for name, task in self.tasks.items()
+        }
+        return {name for name, state in verdicts.items() if state is State.PASS}
+
+    def judged(self) -> set[str]:
+        return {name for name, task in self.tasks.items() if task.verdict is not None}
+
+    def is_any_locked(self) -> bool:
+        return any(task.row.activated_at is None for task in self.tasks.values())
+
+    def activate(self, task: Task, view: SandboxView) -> ActiveTask | None:
+        mine = self.tasks.get(task.id)
+        if mine is None:
+            return None
+        if mine.row.activated_at is None:
+            mine.row.activated_at, mine.newly_active = timezone.now(), True
+            mine.row.horizon = _lists(log_ends(self.lab, view))
+        return ActiveTask(
+            task=task,
+            activated_at=mine.row.activated_at.timestamp(),
+            horizon=_horizon(mine.row.horizon),
+            locked=_horizon(mine.row.locked_horizon),
+        )
+
+    def due_in(self, seconds: float | None) -> None:
+        self.again_s = seconds
+
+    def note(self, verdicts: Mapping[str, Verdict]) -> None:
+        for task_id, verdict in verdicts.items():
+            self.tasks[task_id].verdict = verdict
+
+    def note_locked(self, ends: Ends) -> None:
+        kept = _lists(ends)
         for task in self.tasks.values():
-            if ends and task.row.activated_at is None and task.row.locked_horizon != ends:
-                task.row.locked_horizon, task.newly_locked = ends, True
+            if task.row.activated_at is None and task.row.locked_horizon != kept:
+                task.row.locked_horizon, task.newly_locked = kept, True
 
-    def _active(self, lab: Lab, view: KafkaView) -> list[ActiveTask]:
-        found = []
-        for task in grading.open_tasks(lab, self._passed()):
-            mine = self.tasks.get(task.id)
-            if mine is None:
-                continue
-            if mine.row.activated_at is None:
-                mine.row.activated_at, mine.newly_active = timezone.now(), True
-                mine.row.horizon = {name: [o.end for o in view.offsets(name)] for name in lab.owns.topics}
-            found.append(
-                ActiveTask(
-                    task=task,
-                    activated_at=mine.row.activated_at.timestamp(),
-                    horizon=_horizon(mine.row.horizon),
-                    locked=_horizon(mine.row.locked_horizon),
-                )
-            )
-        return found
-
-    def _facts(self) -> AttemptFacts:
+    def facts(self) -> AttemptFacts:
         answers = Answer.objects.filter(
             user=self.attempt.user_id, lesson_id=self.attempt.lesson_id, kind=Answer.Kind.PREDICT
         )
@@ -210,15 +215,15 @@ class _Grader:
             nonce=self.attempt.nonce,
             seed=self.attempt.seed,
             activated_at=self.attempt.activated_at.timestamp(),
-            horizon=_horizon(self.attempt.horizon),
-            passed=frozenset(self._passed()),
+            horizon=self.horizon,
+            passed=frozenset(self.passed()),
             stimuli=stimulus.facts(self.done),
             predictions=dict(answers.values_list("item_id", "answer")),
         )
 
     def _not_ready(self, lab: Lab) -> None:
         """Whatever was not judged before the sandbox fell silent."""
-        for task in grading.open_tasks(lab, self._passed()):
+        for task in grading.open_tasks(lab, self.passed()):
             mine = self.tasks.get(task.id)
             if mine is not None and mine.verdict is None:
                 mine.verdict = NotReady(grading.SILENT)
@@ -227,7 +232,7 @@ class _Grader:
 
     def _record(self, lab: Lab, took_ms: int) -> Outcome:
         now = timezone.now()
-        finished = self._passed() >= {task.id for task in lab.tasks}
+        finished = self.passed() >= {task.id for task in lab.tasks}
         try:
             with transaction.atomic():
                 if not self._claim(now, finished):
@@ -339,6 +344,10 @@ def outgoing(number: int, record: WorkloadRecord) -> stagehand.OutgoingRecord:
 
 def _horizon(stored: Mapping[str, list[int]]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(ends) for name, ends in stored.items()}
+
+
+def _lists(ends: Ends) -> dict[str, list[int]]:
+    return {name: list(offsets) for name, offsets in ends.items()}
 
 
 def _as_json(verdict: Verdict) -> dict[str, Any]:

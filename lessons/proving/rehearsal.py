@@ -1,6 +1,6 @@
 """One robot at one lab in a real sandbox, judged round by round exactly as a student would be.
 
-Uses the same stimuli, judges and view as the site; only the rows are replaced by a few dictionaries.
+Looks as the site does (`lessons.sheets`); only the rows are replaced by a few dictionaries.
 """
 
 from __future__ import annotations
@@ -8,16 +8,26 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from lessons import grading, services, stimulus
-from lessons.checks import AttemptFacts, FaultView, NotReady, State, Verdict, ViewUnavailable, WorkloadRecord
+from lessons.checks import (
+    AttemptFacts,
+    FaultView,
+    NotReady,
+    SandboxView,
+    State,
+    Verdict,
+    ViewUnavailable,
+    WorkloadRecord,
+)
 from lessons.judges import LabCode
-from lessons.labs import Stimulus
+from lessons.labs import Stimulus, Task
 from lessons.robots import Script, Step
 from lessons.rounds import outgoing
-from lessons.stimulus import ActiveTask, Done, Round
+from lessons.sheets import Ends, fill, log_ends
+from lessons.stimulus import ActiveTask, Done
 from sandboxes import stagehand
 from sandboxes.backends.base import Backend, Fault, KafkaEndpoint, ProgramRun, Workspace
 from sandboxes.observe import KafkaView
@@ -99,6 +109,46 @@ class _Stage:
         stagehand.send(self.faults.room.endpoint, [outgoing(number, record) for number, record in records])
 
 
+@dataclass(slots=True)
+class _Sheet:
+    """What a round of a rehearsal is written on."""
+
+    robot: Rehearsal
+    said: dict[str, Verdict] = field(default_factory=dict)
+    asked_at: float = 0.0
+
+    @property
+    def horizon(self) -> Ends:
+        return self.robot.facts.horizon
+
+    def facts(self) -> AttemptFacts:
+        self.asked_at = time.monotonic()
+        return self.robot.facts
+
+    def passed(self) -> set[str]:
+        return self.robot.passed
+
+    def judged(self) -> Collection[str]:
+        return self.said
+
+    def is_any_locked(self) -> bool:
+        return len(self.robot.active) < len(self.robot.code.lab.tasks)
+
+    def activate(self, task: Task, view: SandboxView) -> ActiveTask:
+        return self.robot.activate(task, view)
+
+    def due_in(self, seconds: float | None) -> None:
+        """A rehearsal looks again soon anyway."""
+
+    def note(self, verdicts: Mapping[str, Verdict]) -> None:
+        self.robot.judge_s.append(time.monotonic() - self.asked_at)
+        self.robot.passed |= grading.passed(verdicts)
+        self.said |= verdicts
+
+    def note_locked(self, ends: Ends) -> None:
+        self.robot.locked = ends
+
+
 class Rehearsal:
     """An attempt. After `prepare`, `play` a script; `history` has every verdict in the order given."""
 
@@ -110,6 +160,7 @@ class Rehearsal:
         self.predictions: dict[str, str] = {}
         self.view: KafkaView | None = None
         self.judge_s: list[float] = []
+        self.locked: Ends = {}
         self._starter = starter
         self._faults = _Faults(room)
         self._done = Done()
@@ -156,22 +207,15 @@ class Rehearsal:
     def tick(self) -> dict[str, Verdict]:
         """One round: what is due is done, what is open is judged."""
         self._faults.undo_due()
-        view = self.look()
-        said: dict[str, Verdict] = {}
+        view, sheet = self.look(), _Sheet(self)
         try:
-            for _ in range(len(self.code.lab.tasks) + 1):
-                active = [
-                    self._activated(task.id, view) for task in grading.open_tasks(self.code.lab, self.passed)
-                ]
-                self._advance(active, view)
-                fresh = [one for one in active if one.task.id not in said]
-                if not fresh:
-                    break
-                said |= self._judge(fresh, view)
+            stage = _Stage(self._faults)
+            fill(sheet, self.code, view, stage, done=self._done, seed=self.seed, nonce=self.nonce)
         except ViewUnavailable:
-            said = {task.id: NotReady("") for task in grading.open_tasks(self.code.lab, self.passed)}
-        self.history += said.items()
-        return said
+            silent = grading.open_tasks(self.code.lab, self.passed)
+            sheet.said |= {task.id: NotReady("") for task in silent if task.id not in sheet.said}
+        self.history += sheet.said.items()
+        return sheet.said
 
     def look(self) -> KafkaView:
         """A new view of the sandbox; the last one is kept for the gates."""
@@ -180,32 +224,14 @@ class Rehearsal:
         )
         return self.view
 
-    def _judge(self, fresh: list[ActiveTask], view: KafkaView) -> dict[str, Verdict]:
-        began = time.monotonic()
-        verdicts = grading.judge_lab(self.code, self.facts, view, fresh)
-        self.judge_s.append(time.monotonic() - began)
-        self.passed |= grading.passed(verdicts)
-        return verdicts
-
-    def _advance(self, active: list[ActiveTask], view: KafkaView) -> None:
-        stage = _Stage(self._faults)
-        now = Round(
-            code=self.code,
-            active=active,
-            done=self._done,
-            view=view,
-            stage=stage,
-            seed=self.seed,
-            nonce=self.nonce,
-        )
-        stimulus.advance(now)
-
-    def _activated(self, task_id: str, view: KafkaView) -> ActiveTask:
-        if task_id not in self._active:
-            ends = {name: tuple(o.end for o in view.offsets(name)) for name in self.code.lab.owns.topics}
-            task = self.code.lab.task(task_id)
-            self._active[task_id] = ActiveTask(task=task, activated_at=view.now, horizon=ends)
-        return self._active[task_id]
+    def activate(self, task: Task, view: SandboxView) -> ActiveTask:
+        """The task as it is judged, active from now on if it was not."""
+        if task.id not in self._active:
+            ends = log_ends(self.code.lab, view)
+            self._active[task.id] = ActiveTask(
+                task=task, activated_at=view.now, horizon=ends, locked=self.locked
+            )
+        return self._active[task.id]
 
     @property
     def active(self) -> list[ActiveTask]:

@@ -3,6 +3,7 @@
 import ast
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from sandboxes.backends.base import KafkaEndpoint, ProgramRun
 from sandboxes.backends.memory import MemoryBackend
 from tests import small_course
 from tests.lessons import labs
+from tests.lessons.paper import PaperView
 
 PROGRAM = """
 producer = Producer(cluster())
@@ -156,6 +158,30 @@ def test_a_program_that_the_sandbox_ended_proves_nothing(reason: str) -> None:
 
     with pytest.raises(NothingProven):
         robot._check_exit(Step(run="main.py"), run)
+
+
+class OnPaper(Rehearsal):
+    """A rehearsal that looks at paper, and began with an empty log."""
+
+    def __init__(self) -> None:
+        room = Room(backend=MemoryBackend(), sandbox_id="a", endpoint=ENDPOINT)
+        super().__init__(labs.code(), room, starter={}, seed=1)
+        self.paper = PaperView(log={"orders": [[]]})
+        self._facts = labs.facts(nonce=self.nonce, horizon={"orders": (0,)})
+
+    def look(self) -> Any:
+        return self.paper
+
+
+def test_a_rehearsal_knows_what_was_made_while_a_task_was_locked() -> None:
+    robot = OnPaper()
+    robot.paper.log["orders"][0] += [b"too early", b"too early"]
+    robot.tick()
+    robot.paper.log["orders"][0] += [robot.nonce.encode()] * 3
+
+    robot.tick()
+
+    assert {one.task.id: one.locked for one in robot.active} == {"first": {}, "second": {"orders": (2,)}}
 
 
 def test_over_the_days_every_lab_has_its_turn() -> None:
