@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.core.cache import cache
+from hypothesis import HealthCheck, settings
 
 from lessons import selectors
 from sandboxes import estimates
@@ -20,6 +21,10 @@ pytest_plugins = (
 
 # Our own settings are loaded by now; a program that a test starts is to run like the real one.
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+
+# A busy machine is slow, which says nothing about the code under test.
+settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ours")
 
 _skipped: list[str] = []
 
