@@ -25,7 +25,7 @@ from lessons.course_map import lessons_done, marked_course
 from lessons.models import LessonPage
 from lessons.rendering.asks import safe
 from lessons.selectors import ServedCourse, ServedLab
-from lessons.standing import Standing, answer_row, progress_rows, sandbox_row, standing_of
+from lessons.standing import LessonRows, answer_row, progress_rows, sandbox_row, standing_of
 from lessons.stencil import Piece, Stencil, gzipped, hole, plain, pressed, stored
 
 _STATE, _FAILURES, _SANDBOX = 3, 10, 16  # columns of a raw row (lessons.standing)
@@ -143,7 +143,7 @@ def _kept(served: ServedCourse, key: Hashable, make: Callable[[], str]) -> Piece
     return piece
 
 
-def _ticks(served: ServedCourse, page: LessonPage, standing: Standing) -> Piece:
+def _ticks(served: ServedCourse, page: LessonPage, standing: LessonRows) -> Piece:
     done = lessons_done(served, standing.passed)
     key = ("ticks", page.number, done)
     return _kept(served, key, lambda: _ticks_html(served, page.number, done))
@@ -154,7 +154,7 @@ def _ticks_html(served: ServedCourse, here: int, done: frozenset[int]) -> str:
     return render_to_string("lessons/ticks.html", context)
 
 
-def _asked(served: ServedCourse, page: LessonPage, standing: Standing) -> Iterator[tuple[str, Piece]]:
+def _asked(served: ServedCourse, page: LessonPage, standing: LessonRows) -> Iterator[tuple[str, Piece]]:
     """Each question and prediction: blank, or with the reader's answer."""
     for kind, name, *blank in page.pieces:
         if kind not in ("quiz", "predict"):
@@ -169,7 +169,7 @@ def _asked(served: ServedCourse, page: LessonPage, standing: Standing) -> Iterat
             yield slot, _kept(served, (page.slug, row), make)
 
 
-def _labs(served: ServedCourse, page: LessonPage, standing: Standing) -> Iterator[tuple[str, Piece]]:
+def _labs(served: ServedCourse, page: LessonPage, standing: LessonRows) -> Iterator[tuple[str, Piece]]:
     """Each lab's panel."""
     box = standing.sandbox
     for lab in served.labs[page.slug]:

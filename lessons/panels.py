@@ -35,7 +35,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class TaskStanding:
     """A TaskProgress row as this module needs it; times in seconds since the epoch, None for never."""
 
     state: str = "waiting"
@@ -87,16 +87,16 @@ class TaskRow:
 
 
 def task_rows(
-    lab: Lab, texts: Mapping[str, str], standings: Mapping[str, Standing], *, begun: bool, now: float
+    lab: Lab, texts: Mapping[str, str], standings: Mapping[str, TaskStanding], *, begun: bool, now: float
 ) -> tuple[TaskRow, ...]:
     """The rows of a lab's tasks. begun: there is an attempt under way."""
     return tuple(
-        _row(lab, task, n, texts.get(task.id, ""), standings.get(task.id, Standing()), begun, now)
+        _row(lab, task, n, texts.get(task.id, ""), standings.get(task.id, TaskStanding()), begun, now)
         for n, task in enumerate(lab.tasks, start=1)
     )
 
 
-def _row(lab: Lab, task: Task, n: int, text: str, standing: Standing, begun: bool, now: float) -> TaskRow:
+def _row(lab: Lab, task: Task, n: int, text: str, standing: TaskStanding, begun: bool, now: float) -> TaskRow:
     state = State(standing.state)
     if state is not State.PASS and (not begun or standing.activated_at is None):
         return _idle_row(lab, task, text, standing, begun)
@@ -127,7 +127,7 @@ def _row(lab: Lab, task: Task, n: int, text: str, standing: Standing, begun: boo
     )
 
 
-def _idle_row(lab: Lab, task: Task, text: str, standing: Standing, begun: bool) -> TaskRow:
+def _idle_row(lab: Lab, task: Task, text: str, standing: TaskStanding, begun: bool) -> TaskRow:
     """A task that is not being watched: not begun, or locked behind another."""
     if standing.passed_at is not None:
         at = _moment(standing.passed_at)
@@ -139,14 +139,14 @@ def _idle_row(lab: Lab, task: Task, text: str, standing: Standing, begun: bool) 
     return TaskRow(task=task, text=text, css="later", mark="none", word=after, open=False)
 
 
-def _word(state: State, standing: Standing) -> str:
+def _word(state: State, standing: TaskStanding) -> str:
     of = int(standing.verdict.get("of", 0))
     if state is State.WAITING and of:
         return f"watching, {int(standing.verdict.get('done', 0))} of {of}"
     return _WORDS[state]
 
 
-def _hints(lab: Lab, standing: Standing, now: float) -> tuple[HintRow, ...]:
+def _hints(lab: Lab, standing: TaskStanding, now: float) -> tuple[HintRow, ...]:
     ladder = ladder_of(lab, standing.last_cause)
     failures, first = standing.failures.get(standing.last_cause, (0, 0.0))
     if not ladder or not failures:

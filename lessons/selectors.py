@@ -20,7 +20,7 @@ from django.utils import timezone
 from accounts.models import User
 from lessons.labs import Lab
 from lessons.models import Attempt, CourseVersion, LabVersion, LessonPage, TaskProgress
-from lessons.panels import Standing, TaskRow, task_rows
+from lessons.panels import TaskRow, TaskStanding, task_rows
 from lessons.search import SHOWN, Entry, find
 from lessons.stencil import Piece, Stencil
 from sandboxes.models import Sandbox
@@ -201,8 +201,8 @@ def _state(lab: Lab, rows: list[TaskProgress], attempt: Attempt | None, sandbox:
     return "done" if passed >= {task.id for task in lab.tasks} else "idle"
 
 
-def standing(row: TaskProgress) -> Standing:
-    return Standing(
+def standing(row: TaskProgress) -> TaskStanding:
+    return TaskStanding(
         state=row.state,
         verdict=row.verdict,
         judged_at=_epoch(row.judged_at),

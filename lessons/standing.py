@@ -100,7 +100,7 @@ _standing = Prepared(int, str, query=_query)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class LessonRows:
     """Raw rows: of each lab's tasks, of answers by "kind:item", of the sandbox; (lab, task) ever passed."""
 
     labs: dict[str, tuple[Row, ...]]
@@ -109,7 +109,7 @@ class Standing:
     sandbox: Row | None
 
 
-def standing_of(user_id: int, lesson_id: str) -> Standing:
+def standing_of(user_id: int, lesson_id: str) -> LessonRows:
     """One query."""
     labs: dict[str, list[Row]] = defaultdict(list)
     answers: dict[str, Row] = {}
@@ -125,7 +125,7 @@ def standing_of(user_id: int, lesson_id: str) -> Standing:
             answers[f"{name}:{item}"] = row
         else:
             sandbox = row
-    return Standing(
+    return LessonRows(
         labs={lab: tuple(rows) for lab, rows in labs.items()},
         answers=answers,
         passed=frozenset(passed),

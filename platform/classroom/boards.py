@@ -7,7 +7,7 @@ from accounts.models import Cohort
 from classroom.columns import LabColumn, columns, in_pages
 from classroom.facts import read_class
 from classroom.marks import Mark
-from classroom.pushed import Part, out_of_place
+from classroom.pushed import Fragment, out_of_place
 from classroom.question import ORDERS, Question, group_shown, in_order, page_of_labs, rows_shown
 from classroom.room import Group, Room, Row, room_of, stamp_of
 from sandboxes.console.words import lasting
@@ -65,8 +65,8 @@ class Board:
     room: Room
     question: Question
     labs: tuple[LabColumn, ...]
-    parts: dict[str, Part]
-    rows: tuple[Part, ...]
+    parts: dict[str, Fragment]
+    rows: tuple[Fragment, ...]
     orders: tuple[Choice, ...]
     facets: tuple[Choice, ...]
     lab_pages: tuple[Choice, ...]
@@ -76,10 +76,10 @@ class Board:
         """The group that was asked for."""
         return group_shown(self.room, self.question.show)
 
-    def moved(self, shown: Sequence[str]) -> Part:
+    def moved(self, shown: Sequence[str]) -> Fragment:
         """The line that says how many rows would be elsewhere by now."""
         count = out_of_place(shown, [part.id for part in self.rows])
-        return Part(
+        return Fragment(
             id="moved",
             template="classroom/moved.html",
             stamp=str(count),
@@ -108,7 +108,7 @@ def board(cohort: Cohort, asked: Question, *, now: float) -> Board:
     )
 
 
-def _parts(room: Room, asked: Question, labs: Sequence[LabColumn]) -> dict[str, Part]:
+def _parts(room: Room, asked: Question, labs: Sequence[LabColumn]) -> dict[str, Fragment]:
     heads = [
         Head(lab=lab, passed=tuple(room.passed_by_task.get((lab.id, task.id), 0) for task in lab.tasks))
         for lab in labs
@@ -121,29 +121,29 @@ def _parts(room: Room, asked: Question, labs: Sequence[LabColumn]) -> dict[str, 
     summed = [(one.group.key, one.group.stuck, one.group.names, one.is_on) for one in groups]
     facets = _facets(room, asked)
     parts = (
-        Part(id="say", template="classroom/say.html", stamp=stamp_of(said), shown=room),
-        Part(id="facets", template="classroom/facets.html", stamp=stamp_of(facets), shown=facets),
-        Part(
+        Fragment(id="say", template="classroom/say.html", stamp=stamp_of(said), shown=room),
+        Fragment(id="facets", template="classroom/facets.html", stamp=stamp_of(facets), shown=facets),
+        Fragment(
             id="passed",
             template="classroom/passed.html",
             stamp=stamp_of([head.passed for head in heads]),
             shown={"heads": heads, "of": len(room.rows)},
             is_row=True,
         ),
-        Part(id="trouble", template="classroom/trouble.html", stamp=stamp_of(summed), shown=groups),
-        Part(id="feed", template="classroom/feed.html", stamp=stamp_of(room.feed), shown=room.feed),
+        Fragment(id="trouble", template="classroom/trouble.html", stamp=stamp_of(summed), shown=groups),
+        Fragment(id="feed", template="classroom/feed.html", stamp=stamp_of(room.feed), shown=room.feed),
     )
     return {part.id: part for part in parts}
 
 
-def _row_part(row: Row, labs: Sequence[LabColumn], now: float) -> Part:
+def _row_part(row: Row, labs: Sequence[LabColumn], now: float) -> Fragment:
     cells = tuple(
         Cell(mark=row.mark(task), edge=place == 0 and lab is not labs[0])
         for lab in labs
         for place, task in enumerate(lab.tasks)
     )
     shown = RowShown(row=row, cells=cells, at_for=_ago(row.place.since, now), acted=_ago(row.acted_at, now))
-    return Part(id=f"s{row.id}", template="classroom/row.html", stamp=row.stamp, shown=shown, is_row=True)
+    return Fragment(id=f"s{row.id}", template="classroom/row.html", stamp=row.stamp, shown=shown, is_row=True)
 
 
 def _ago(then: float | None, now: float) -> str:

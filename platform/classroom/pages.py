@@ -1,20 +1,24 @@
 """The page of one student as parts: the head, each lab, the questions, the sandbox."""
 
-from classroom.pushed import Part
+from classroom.pushed import Fragment
 from classroom.room import stamp_of
 from classroom.student import StudentPage
 
 
-def student_parts(page: StudentPage) -> list[Part]:
+def student_parts(page: StudentPage) -> list[Fragment]:
     """Its parts from top to bottom, each with a stamp of what it shows but not of the time."""
     return [
-        Part(id="who", template="classroom/who.html", stamp=stamp_of((page.row, page.points)), shown=page),
+        Fragment(
+            id="who", template="classroom/who.html", stamp=stamp_of((page.row, page.points)), shown=page
+        ),
         *(
-            Part(id=lab.anchor, template="classroom/lab.html", stamp=lab.stamp, shown=lab, into="labs")
+            Fragment(id=lab.anchor, template="classroom/lab.html", stamp=lab.stamp, shown=lab, into="labs")
             for lab in page.labs
         ),
-        Part(id="asked", template="classroom/asked.html", stamp=stamp_of(page.answers), shown=page.answers),
-        Part(id="box", template="classroom/box.html", stamp=_box_stamp(page), shown=page),
+        Fragment(
+            id="asked", template="classroom/asked.html", stamp=stamp_of(page.answers), shown=page.answers
+        ),
+        Fragment(id="box", template="classroom/box.html", stamp=_box_stamp(page), shown=page),
     ]
 
 

@@ -15,7 +15,7 @@ MOST = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Fragment:
     """A piece of a page under an id of its own.
 
     stamp:  differs when what it shows does; shown: what its template prints.
@@ -39,17 +39,17 @@ def held(asked: str) -> dict[str, str]:
     return {name: stamp for name, _, stamp in pairs}
 
 
-def differing(parts: Iterable[Part], have: Mapping[str, str]) -> list[Part]:
+def differing(parts: Iterable[Fragment], have: Mapping[str, str]) -> list[Fragment]:
     """The parts that the browser has in another form; of those it does not have it wants none."""
     return [part for part in parts if part.id in have and have[part.id] != part.stamp]
 
 
-def added(parts: Iterable[Part], have: Mapping[str, str]) -> list[Part]:
+def added(parts: Iterable[Fragment], have: Mapping[str, str]) -> list[Fragment]:
     """The parts that came to be since the browser's copy was made."""
     return [replace(part, is_added=True) for part in parts if part.into and part.id not in have]
 
 
-def answer(request: HttpRequest, parts: Sequence[Part], **more: Any) -> HttpResponse:
+def answer(request: HttpRequest, parts: Sequence[Fragment], **more: Any) -> HttpResponse:
     """The parts for htmx to put in their places, or 204 when there are none."""
     if not parts:
         return HttpResponse(status=204)

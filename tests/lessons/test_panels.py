@@ -1,17 +1,17 @@
 from datetime import UTC, datetime
 
-from lessons.panels import Standing, TaskRow, task_rows
+from lessons.panels import TaskRow, TaskStanding, task_rows
 from tests.lessons import labs
 
 NOW = 10_000.0
 
 
-def panel(begun: bool = True, **standings: Standing) -> tuple[TaskRow, ...]:
+def panel(begun: bool = True, **standings: TaskStanding) -> tuple[TaskRow, ...]:
     return task_rows(labs.lab(), {}, standings, begun=begun, now=NOW)
 
 
-def failing(times: int, opened: int = 0, first: float = NOW) -> Standing:
-    return Standing(
+def failing(times: int, opened: int = 0, first: float = NOW) -> TaskStanding:
+    return TaskStanding(
         state="fail",
         verdict={"sentence": "One is bad.", "cause": "BAD_RECORD", "look": "record", "seen": 5, "evidence": [
             {"topic": "orders", "partition": 0, "offset": n, "key": "acme", "at": 0.5} for n in range(5)
@@ -26,14 +26,14 @@ def test_before_the_lab_begins_its_tasks_are_listed_and_nothing_is_watched() -> 
 
 
 def test_a_task_behind_another_says_which() -> None:
-    first, second = panel(first=Standing(activated_at=1.0))
+    first, second = panel(first=TaskStanding(activated_at=1.0))
 
     assert (first.css, first.word, first.open) == ("wait", "watching", True)
     assert (second.css, second.word) == ("later", "after task 1")
 
 
 def test_progress_of_a_counting_task_stands_at_its_right() -> None:
-    row = panel(first=Standing(activated_at=1.0, verdict={"done": 2, "of": 3}))[0]
+    row = panel(first=TaskStanding(activated_at=1.0, verdict={"done": 2, "of": 3}))[0]
 
     assert row.word == "watching, 2 of 3"
 
@@ -61,14 +61,14 @@ def test_a_hint_is_not_ready_before_the_one_above_it_is_open() -> None:
 
 
 def test_a_task_that_passed_says_when() -> None:
-    row = panel(first=Standing(state="pass", activated_at=1.0, judged_at=51_960.0, passed_at=51_960.0))[0]
+    row = panel(first=TaskStanding(state="pass", activated_at=1.0, judged_at=51_960.0, passed_at=51_960.0))[0]
 
     assert (row.css, row.word, row.open, row.can_check) == ("done", "done", False, False)
     assert row.at == datetime(1970, 1, 1, 14, 26, tzinfo=UTC)
 
 
 def test_a_pass_of_an_earlier_attempt_stays_visible_when_the_lab_is_not_under_way() -> None:
-    row = panel(begun=False, first=Standing(passed_at=51_960.0))[0]
+    row = panel(begun=False, first=TaskStanding(passed_at=51_960.0))[0]
 
     assert (row.css, row.word) == ("done", "done")
     assert row.at == datetime(1970, 1, 1, 14, 26, tzinfo=UTC)
@@ -76,6 +76,6 @@ def test_a_pass_of_an_earlier_attempt_stays_visible_when_the_lab_is_not_under_wa
 
 def test_a_check_of_ours_that_failed_is_marked_ours_and_blames_nobody() -> None:
     verdict = {"sentence": "This check failed on our side.", "cause": "B-1234"}
-    row = panel(first=Standing(state="broken", activated_at=1.0, verdict=verdict))[0]
+    row = panel(first=TaskStanding(state="broken", activated_at=1.0, verdict=verdict))[0]
 
     assert (row.css, row.mark, row.word, row.hints) == ("ours", "ours", "ours", ())
