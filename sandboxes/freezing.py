@@ -79,6 +79,7 @@ def _who_needs(step: Step) -> str:
         return "watcher"
     if any(run.running for run in step.backend.workspace(hex_id).programs()):
         return "program"
+    step.hold()
     return step.backend.in_use(hex_id)
 
 

@@ -56,9 +56,9 @@ def take(sandbox_id: UUID) -> Lease | None:
     return Lease(sandbox_id=sandbox_id, token=token)
 
 
-def renew(lease: Lease) -> None:
-    """Hold on for another ten seconds, at most every three; LeaseLost when a later lease was given."""
-    if time.monotonic() - lease.renewed < RENEW_S:
+def renew(lease: Lease, *, for_s: float = LEASE_S - RENEW_S) -> None:
+    """Hold on for another ten seconds unless `for_s` are left; LeaseLost when a later lease was given."""
+    if LEASE_S - (time.monotonic() - lease.renewed) > for_s:
         return
     renewed = time.monotonic()
     if not _held(lease).update(lease_until=_ahead(LEASE_S)):

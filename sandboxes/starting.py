@@ -57,6 +57,7 @@ def provisioning_(step: Step) -> None:
 
 def _keep_warm(step: Step) -> None:
     """For the pool: a record written and read back, then frozen until somebody comes."""
+    step.hold()
     step.backend.prove(step.sandbox.hex)
     step.ask(step.backend.freeze, step.sandbox.hex)
     step.move(State.WARM, frozen=True)

@@ -105,6 +105,10 @@ class Step:
         leases.renew(self.lease)
         return call(*args)
 
+    def hold(self) -> None:
+        """Begin a whole lease, for a call that may take most of one (`prove`, `in_use`)."""
+        leases.renew(self.lease, for_s=leases.LEASE_S)
+
     def poll(
         self, seen: Observation, until: Callable[[Observation], bool], call: Callable[..., Observation]
     ) -> Observation:

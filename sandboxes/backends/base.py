@@ -268,7 +268,8 @@ class Workspace(Protocol):
 
 
 class Backend(Protocol):
-    """Creates, watches and removes sandboxes. Idempotent; no call but `prove` waits longer than a second.
+    """Creates, watches and removes sandboxes. Idempotent; no call but `prove` and `in_use` waits longer
+    than a second, and these end well within a lease (`sandboxes.leases`).
 
     Every call may raise BackendError; retryable when the backend was out of reach.
     """
@@ -312,11 +313,14 @@ class Backend(Protocol):
     def prove(self, sandbox_id: str) -> None:
         """Write a record, read it back and leave nothing behind; BackendError when that cannot be done.
 
-        Waits for up to ten seconds. A backend that only pretends has nothing to prove.
+        Waits for up to eight seconds. A backend that only pretends has nothing to prove.
         """
 
     def in_use(self, sandbox_id: str) -> str:
-        """What in its Kafka would not stand being frozen: "member", "transaction", or "" for nothing."""
+        """What in its Kafka would not stand being frozen: "member", "transaction", or "" for nothing.
+
+        Waits for up to six seconds.
+        """
 
     def inject(self, sandbox_id: str, fault: Fault) -> None:
         """Make the fault true; nothing more when it already is."""

@@ -7,10 +7,14 @@ what is "really" there.
 import os
 import time
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
+
+from django.utils import timezone
 
 from sandboxes.backends.base import BackendError, Fault, Observation, Phase, Spec
 from sandboxes.backends.memory import MemoryBackend, MemoryWorkspace, ProcessStore, Store, _default_store
+from sandboxes.models import Sandbox
 
 HERE = __name__
 shared: Store = ProcessStore()
@@ -98,6 +102,39 @@ class HangingBackend(MemoryBackend):
     def suspend(self, sandbox_id: str) -> Observation:
         type(self).hangs = False
         return super().suspend(sandbox_id)
+
+
+class LateBackend(MemoryBackend):
+    """Takes most of a lease to start; `leases` are the seconds that were left when long questions came."""
+
+    leases: list[float]
+
+    def __init__(self) -> None:
+        super().__init__(pace_s={}, store=shared)
+        self.leases = []
+
+    def ensure(self, spec: Spec) -> Observation:
+        self._take_time(spec.sandbox_id)
+        return super().ensure(spec)
+
+    def prove(self, sandbox_id: str) -> None:
+        self._note_lease(sandbox_id)
+
+    def in_use(self, sandbox_id: str) -> str:
+        self._note_lease(sandbox_id)
+        return ""
+
+    def workspace(self, sandbox_id: str) -> MemoryWorkspace:
+        self._take_time(sandbox_id)
+        return super().workspace(sandbox_id)
+
+    def _take_time(self, sandbox_id: str) -> None:
+        until = timezone.now() + timedelta(seconds=2)
+        Sandbox.objects.filter(pk=sandbox_id).update(lease_until=until)
+
+    def _note_lease(self, sandbox_id: str) -> None:
+        until = Sandbox.objects.values_list("lease_until", flat=True).get(pk=sandbox_id)
+        self.leases.append((until - timezone.now()).total_seconds() if until else 0.0)
 
 
 class CrashLoopBackend(MemoryBackend):

@@ -15,6 +15,7 @@ from sandboxes.lifecycle import State
 from sandboxes.models import Sandbox, SandboxEvent
 from tests.live.valkey import Valkey, running_valkey
 from tests.sandboxes import doubles, invariants
+from tests.sandboxes.conftest import Use
 from tests.sandboxes.driving import ready_sandbox, settle, sweep_and_settle
 
 pytestmark = pytest.mark.django_db
@@ -72,6 +73,16 @@ def test_what_nothing_has_needed_for_a_while_is_frozen(idle: Sandbox) -> None:
     assert is_frozen(idle)
     assert idle.now is State.READY
     invariants.check()
+
+
+def test_the_question_who_uses_it_begins_with_a_whole_lease(idle: Sandbox, use_backend: Use) -> None:
+    use_backend("LateBackend")
+
+    reconcile.reconcile(idle.pk)
+
+    (left_s,) = backend_of(idle).leases  # type: ignore[attr-defined]
+    assert is_frozen(idle)
+    assert left_s > leases.LEASE_S - 2
 
 
 def test_what_was_used_a_moment_ago_is_not(ada: User) -> None:

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from sandboxes import pool, provisioning, reconcile, selectors, services, sweep
+from sandboxes import leases, pool, provisioning, reconcile, selectors, services, sweep
 from sandboxes.lifecycle import State
 from sandboxes.models import Cluster, Sandbox, SandboxEvent
 from tests import make
@@ -47,6 +47,15 @@ def moves(sandbox: Sandbox) -> list[str]:
 
 
 # -- keeping -----------------------------------------------------------------------------------------------
+
+
+def test_a_proof_begins_with_a_whole_lease(fill: Fill, use_backend: Use) -> None:
+    use_backend("LateBackend")
+
+    (warm,) = fill(1)
+
+    (left_s,) = provisioning.backend_for(warm).leases  # type: ignore[attr-defined]
+    assert left_s > leases.LEASE_S - 2
 
 
 def test_a_site_that_wants_a_pool_fills_it_before_the_first_student(settings: object) -> None:

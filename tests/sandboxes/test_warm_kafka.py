@@ -1,7 +1,9 @@
 """Warm starts and proofs with real brokers: the claimed one works, use is seen, no trace is left."""
 
+import contextlib
 import os
 import signal
+import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +14,9 @@ from confluent_kafka.admin import AdminClient
 
 from accounts.models import User
 from config import paths
-from sandboxes import freezing, pool, provisioning, services
+from sandboxes import freezing, pool, proof, provisioning, services
 from sandboxes.backends.base import BackendError, KafkaEndpoint
+from sandboxes.backends.local import handshake
 from sandboxes.lifecycle import State
 from sandboxes.models import Cluster, Sandbox, SandboxEvent
 from sandboxes.stagehand import TopicWish, ensure_topics
@@ -119,7 +122,8 @@ def test_an_open_transaction_is_seen_until_it_ends(host: LocalHost, running: str
     producer.commit_transaction(30)
 
     assert open_one == "transaction"
-    assert host.backend.in_use(running) == ""
+    # The commit is answered before its markers are written.
+    wait_until(lambda: host.backend.in_use(running) == "", 30, lambda: "the transaction stays open")
 
 
 # -- warm --------------------------------------------------------------------------------------------------
@@ -195,3 +199,41 @@ def test_an_idle_sandbox_is_frozen_and_keeps_every_record(
     assert pool.HAND_OVER in mine.events.values_list("detail", flat=True)
     services.delete_sandbox(mine)
     settle(mine, seconds=30)
+
+
+def test_a_proof_that_lost_its_lease_does_not_spoil_the_one_after_it(host: LocalHost, running: str) -> None:
+    endpoint = endpoint_of(host, running)
+    may_end, has_begun = threading.Event(), threading.Event()
+
+    def late(topic: str, left_s: float) -> bytes:
+        has_begun.set()
+        may_end.wait(60)
+        return b""
+
+    def stale() -> None:
+        with contextlib.suppress(BackendError):
+            proof.prove(endpoint, late)
+
+    first = threading.Thread(target=stale)
+
+    def read(topic: str, left_s: float) -> bytes:
+        may_end.set()
+        first.join(60)
+        return handshake.first_records(endpoint, topic, 5.0)
+
+    first.start()
+    assert has_begun.wait(60)
+    proof.prove(endpoint, read)
+
+    topics = AdminClient({**endpoint.client_config()}).list_topics(timeout=10).topics
+    assert not [name for name in topics if name.startswith(proof.TOPIC)]
+
+
+def test_a_proof_removes_what_one_that_was_cut_off_left(host: LocalHost, running: str) -> None:
+    endpoint = endpoint_of(host, running)
+    ensure_topics(endpoint, [TopicWish(name=f"{proof.TOPIC}old"), TopicWish(name="orders")])
+
+    host.backend.prove(running)
+
+    topics = AdminClient({**endpoint.client_config()}).list_topics(timeout=10).topics
+    assert [name for name in topics if not name.startswith("__consumer")] == ["orders"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ class LocalBackend:
         from sandboxes import proof
 
         endpoint = self._endpoint(sandbox_id)
-        proof.prove(endpoint, lambda topic: handshake.first_records(endpoint, topic))
+        proof.prove(endpoint, partial(handshake.first_records, endpoint))
 
     def in_use(self, sandbox_id: str) -> str:
         from sandboxes import proof

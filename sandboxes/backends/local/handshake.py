@@ -42,7 +42,7 @@ def answers(endpoint: KafkaEndpoint, *, timeout_s: float = 0.5) -> bool:
         return False
 
 
-def first_records(endpoint: KafkaEndpoint, topic: str, *, timeout_s: float = 5.0) -> bytes:
+def first_records(endpoint: KafkaEndpoint, topic: str, timeout_s: float) -> bytes:
     """What a Fetch of a topic's first partition brings, from its beginning; empty when there is no answer."""
     limits = struct.pack(">iiiib", -1, _FETCH_WAIT_MS, 1, _FETCH_BYTES, 0)
     place = struct.pack(">iiqi", 1, 0, 0, _FETCH_BYTES)
