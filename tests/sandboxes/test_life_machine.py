@@ -1,29 +1,38 @@
-"""Start, Stop, Delete, Start over, crashes, lost doorbells and sweeps in any order, against a model.
+"""All that happens to sandboxes, in any order, against a model.
+
+Start, Stop, Delete, Start over, extend and hold; claims from a pool that grows and shrinks; idleness,
+freezing, use and expiry; dead brokers, dead workers, lost doorbells and sweeps.
 
 Hypothesis looks for a sequence that breaks an invariant and shrinks it; a failure prints the steps and the
 seed to see it again (--hypothesis-seed).
 """
 
+from contextlib import suppress
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
+from django.conf import settings as django_settings
+from django.utils import timezone
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
+from redis import Redis
 
-from accounts.models import User
-from sandboxes import provisioning, reconcile, services, sweep
+from accounts.models import Role, User
+from sandboxes import expiry, freezing, placement, pool, provisioning, reconcile, services, sweep
 from sandboxes.backends.base import Backend, BackendError, Fault, Observation
-from sandboxes.errors import NotPossibleNow
-from sandboxes.lifecycle import State
-from sandboxes.models import Sandbox
+from sandboxes.errors import NotPossibleNow, NotReady
+from sandboxes.lifecycle import ALIVE, State
+from sandboxes.models import Cluster, PoolReservation, Sandbox
+from tests.live.valkey import running_valkey
 from tests.sandboxes import doubles, invariants
 from tests.sandboxes.driving import settle, sweep_and_settle
 
@@ -58,62 +67,133 @@ class DyingBackend:
         return watched
 
 
+WHO = st.sampled_from(["ada", "edsger"])
+
+
 class Life(RuleBasedStateMachine):
-    """One student. The model is what they last asked for: "none", "up" or "asleep"."""
+    """Two students and a pool. The model is what each of them last asked for: "none", "up" or "asleep".
 
-    wish = "none"
+    held: sandboxes that an instructor keeps awake.
+    """
 
-    @initialize()
-    def begin(self) -> None:
+    redis: Redis
+
+    @initialize(warm=st.integers(0, 2), is_up=st.booleans())
+    def begin(self, warm: int, is_up: bool) -> None:
+        PoolReservation.objects.all().delete()
         Sandbox.objects.all().delete()
         doubles.forget_everything()
-        self.user = User.objects.get_or_create(username="ada")[0]
-        self.wish = "none"
+        self.redis.flushdb()
+        self.users = {name: User.objects.get_or_create(username=name)[0] for name in ("ada", "edsger")}
+        self.grace = User.objects.get_or_create(username="grace", role=Role.INSTRUCTOR)[0]
+        self.wishes = dict.fromkeys(self.users, "none")
+        self.held: set[UUID] = set()
+        if is_up:
+            self.press_start("ada")
+        self.reserve(warm)
+        self.when_the_dust_has_settled_everybody_has_what_they_asked_for()
 
-    @property
-    def sandbox(self) -> Sandbox | None:
-        return Sandbox.objects.filter(owner=self.user, wanted="present").first()
+    def sandbox_of(self, who: str) -> Sandbox | None:
+        return Sandbox.objects.filter(owner=self.users[who], wanted="present").first()
 
-    # -- what the student does: every doorbell may be lost ------------------------------------------------
+    # -- what students do: every doorbell may be lost -----------------------------------------------------
 
-    @rule()
-    def press_start(self) -> None:
-        before = self.sandbox
-        services.request_sandbox(self.user)
+    @rule(who=WHO)
+    def press_start(self, who: str) -> None:
+        before = self.sandbox_of(who)
+        services.request_sandbox(self.users[who])
         # Start while it is falling asleep is answered by the panel ("going to sleep"), not by a wake.
         if before is None or before.now is not State.SUSPENDING:
-            self.wish = "up"
+            self.wishes[who] = "up"
 
-    @precondition(lambda self: self.sandbox is not None)
+    @rule(who=WHO)
+    def press_stop(self, who: str) -> None:
+        if sandbox := self.sandbox_of(who):
+            self.held.discard(sandbox.pk)
+            state = services.stop_sandbox(sandbox)
+            self.wishes[who] = "none" if state is State.DELETING else "asleep"
+
+    @rule(who=WHO)
+    def press_delete(self, who: str) -> None:
+        if sandbox := self.sandbox_of(who):
+            services.delete_sandbox(sandbox)
+            self.wishes[who] = "none"
+
+    @rule(who=WHO)
+    def press_start_over(self, who: str) -> None:
+        if sandbox := self.sandbox_of(who):
+            services.start_over(sandbox)
+            self.wishes[who] = "up"
+
+    @rule(who=WHO, kind=st.sampled_from(["broker_stop", "latency"]))
+    def break_something(self, who: str, kind: Any) -> None:
+        if sandbox := self.sandbox_of(who):
+            with suppress(NotPossibleNow, BackendError):
+                services.inject_fault(sandbox, Fault(kind=kind), seconds=0)
+
+    @rule(who=WHO)
+    def use_it(self, who: str) -> None:
+        """Whoever is given a way in finds it awake."""
+        sandbox = self.sandbox_of(who)
+        with suppress(NotReady, BackendError):
+            if sandbox:
+                provisioning.endpoint(sandbox.pk)
+                assert not provisioning.backend_for(sandbox).observe(sandbox.hex).frozen
+                assert not Sandbox.objects.get(pk=sandbox.pk).frozen
+
+    @rule(who=WHO)
+    def extend(self, who: str) -> None:
+        if sandbox := self.sandbox_of(who):
+            with suppress(NotPossibleNow):
+                services.extend(sandbox)
+
+    @rule(who=WHO, watched=st.booleans())
+    def open_or_close_the_page(self, who: str, watched: bool) -> None:
+        if sandbox := self.sandbox_of(who):
+            key = f"live:watch:{sandbox.hex}"
+            if watched:
+                self.redis.set(key, 1)
+            else:
+                self.redis.delete(key)
+
+    # -- what staff do ------------------------------------------------------------------------------------
+
+    @rule(who=WHO)
+    def hold(self, who: str) -> None:
+        if sandbox := self.sandbox_of(who):
+            with suppress(NotPossibleNow):
+                services.hold(sandbox, until=timezone.now() + timedelta(hours=2), by=self.grace)
+                self.held.add(sandbox.pk)
+
+    @rule(count=st.integers(0, 2))
+    def reserve(self, count: int) -> None:
+        PoolReservation.objects.all().delete()
+        if count:
+            until = timezone.now() + timedelta(hours=1)
+            cluster = placement.choose_cluster()
+            services.reserve_pool(cluster, profile="kafka-1", count=count, until=until, reason="", by=None)
+
+    # -- what the clock does ------------------------------------------------------------------------------
+
     @rule()
-    def press_stop(self) -> None:
-        sandbox = self.sandbox
-        assert sandbox
-        state = services.stop_sandbox(sandbox)
-        self.wish = "none" if state is State.DELETING else "asleep"
+    def two_minutes_without_need(self) -> None:
+        """Sweeps come meanwhile, and freeze what nobody watches."""
+        long_ago = timezone.now() - freezing.AFTER - timedelta(seconds=30)
+        Sandbox.objects.filter(state=State.READY).update(needed_at=long_ago)
+        sweep_and_settle()
 
-    @precondition(lambda self: self.sandbox is not None)
-    @rule()
-    def press_delete(self) -> None:
-        assert self.sandbox
-        services.delete_sandbox(self.sandbox)
-        self.wish = "none"
-
-    @precondition(lambda self: self.sandbox is not None)
-    @rule()
-    def press_start_over(self) -> None:
-        assert self.sandbox
-        services.start_over(self.sandbox)
-        self.wish = "up"
-
-    @precondition(lambda self: self.sandbox is not None)
-    @rule(kind=st.sampled_from(["broker_stop", "latency"]))
-    def break_something(self, kind: Any) -> None:
-        assert self.sandbox
-        try:
-            services.inject_fault(self.sandbox, Fault(kind=kind), seconds=0)
-        except (NotPossibleNow, BackendError):
+    @rule(who=WHO)
+    def half_an_hour_without_use(self, who: str) -> None:
+        """It goes to sleep with the next sweep, unless somebody holds it awake."""
+        sandbox = self.sandbox_of(who)
+        if sandbox is None or sandbox.now not in ALIVE:
             return
+        last_used = timezone.now() - expiry.IDLE - timedelta(seconds=1)
+        expires_at = expiry.expiry_after(sandbox, last_used)
+        Sandbox.objects.filter(pk=sandbox.pk).update(last_activity_at=last_used, expires_at=expires_at)
+        sweep.sweep()
+        if sandbox.pk not in self.held:
+            self.wishes[who] = "asleep"
 
     # -- what workers do ----------------------------------------------------------------------------------
 
@@ -142,10 +222,11 @@ class Life(RuleBasedStateMachine):
         Sandbox.objects.update(lease_until=None)
 
     @rule()
-    def the_broker_dies(self) -> None:
+    def the_brokers_die(self) -> None:
+        """Also those that are kept warm."""
         with doubles.shared.changing() as entries:
             for entry in entries.values():
-                entry["started_at"] = None
+                entry.update(started_at=None, frozen=False)
 
     # -- what must hold -----------------------------------------------------------------------------------
 
@@ -154,27 +235,35 @@ class Life(RuleBasedStateMachine):
         invariants.check(settled=False)
 
     @rule()
-    def when_the_dust_has_settled_the_student_has_what_they_asked_for(self) -> None:
-        sweep_and_settle()
-        settle(*Sandbox.objects.exclude(state=State.DELETED))
-        sweep_and_settle()
+    def when_the_dust_has_settled_everybody_has_what_they_asked_for(self) -> None:
+        for _ in range(3):  # what one sweep removes from the pool, the next one replaces
+            sweep_and_settle()
+            settle(*Sandbox.objects.exclude(state=State.DELETED))
         invariants.check()
-        sandbox = self.sandbox
-        assert {"none": None, "up": State.READY, "asleep": State.SUSPENDED}[self.wish] == (
-            sandbox.now if sandbox else None
-        )
+        for who, wish in self.wishes.items():
+            sandbox = self.sandbox_of(who)
+            wanted = {"none": None, "up": State.READY, "asleep": State.SUSPENDED}[wish]
+            assert (sandbox.now if sandbox else None) == wanted, who
+        for cluster in Cluster.objects.all():
+            warm = Sandbox.objects.filter(owner=None, state=State.WARM, cluster=cluster)
+            assert warm.count() >= pool.stock(cluster, "kafka-1").wanted
 
     def teardown(self) -> None:
-        self.when_the_dust_has_settled_the_student_has_what_they_asked_for()
+        self.when_the_dust_has_settled_everybody_has_what_they_asked_for()
 
 
+@pytest.mark.logs("pool.dead", "pool.removed")
 @pytest.mark.django_db
-def test_no_order_of_events_breaks_a_life() -> None:
-    quick = settings(
-        max_examples=40,
-        stateful_step_count=20,
+@pytest.mark.parametrize("lives", [25, pytest.param(100, marks=pytest.mark.slow)])
+def test_no_order_of_events_breaks_a_life(lives: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = settings(
+        max_examples=lives,
+        stateful_step_count=40,
         deadline=None,
         print_blob=True,
         suppress_health_check=list(HealthCheck),
     )
-    run_state_machine_as_test(Life, settings=quick)
+    with running_valkey() as valkey:
+        monkeypatch.setattr(django_settings, "REDIS_URL", valkey.url)
+        with Redis.from_url(valkey.url) as Life.redis:
+            run_state_machine_as_test(Life, settings=options)
