@@ -30,6 +30,13 @@ def begun(name: str = "ada") -> None:
     rows.attempt(user, LabVersion.objects.get(), user.sandboxes.first() or rows.sandbox(user))
 
 
+@pytest.fixture(autouse=True)
+def left_quietly(visit: Visit) -> Iterator[None]:
+    """What a page says as it is left has been written before the tables are emptied."""
+    yield
+    visit.go("/healthz/")
+
+
 # -- what could not be done --------------------------------------------------------------------------------
 
 
@@ -91,14 +98,13 @@ def test_what_the_page_asks_by_itself_fails_without_a_word(visit: Visit) -> None
 
 
 @pytest.fixture
-def panel(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit]:
+def panel(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> Visit:
     """Ada's lab, under way, in a sandbox that holds nothing."""
     monkeypatch.setattr(rounds, "open_view", lambda _id: PaperView())
     sign_in(visit)
     begun()
     visit.go(LESSON)
-    yield visit
-    visit.go("/healthz/")  # what a page says as it is left has been written before the tables are emptied
+    return visit
 
 
 def judged(visit: Visit, **changes: Any) -> None:
