@@ -9,6 +9,7 @@ per second, and one that a browser does not take holds up nothing but itself.
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Coroutine
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 LATER = 1013  # "try again later" (RFC 6455 section 11.7)
 LOOK_S = 4.0  # and the look itself, within the five that were promised
+LEAVE_S = 1.0
 EVERY_S = 0.5
 NAMED = 200
 GATHERED = 5_000
@@ -122,10 +124,15 @@ class OverviewConsumer(AsyncWebsocketConsumer):
         layer = _layer()
         channel = await layer.new_channel()
         await layer.group_add(OVERVIEW, channel)
-        self._tasks.append(asyncio.create_task(self._or_close(self._look(channel))))
-        await self.send(json.dumps({"kind": "hello"}))
-        while True:
-            self._note(await layer.receive(channel))
+        try:
+            self._tasks.append(asyncio.create_task(self._or_close(self._look(channel))))
+            await self.send(json.dumps({"kind": "hello"}))
+            while True:
+                self._note(await layer.receive(channel))
+        finally:  # a layer forgets a channel that nobody reads, but not that it was of a group
+            with contextlib.suppress(Exception):  # Redis may be away, and then the group is, too
+                async with asyncio.timeout(LEAVE_S):
+                    await layer.group_discard(OVERVIEW, channel)
 
     def _note(self, event: dict[str, Any]) -> None:
         if event["type"] != "overview.event":
@@ -146,7 +153,7 @@ class OverviewConsumer(AsyncWebsocketConsumer):
             frame = await database_sync_to_async(changed)(self._viewer, kinds, sandboxes)
             if frame:
                 await self.send(json.dumps(frame))
-                await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(EVERY_S)  # also when it did not concern this viewer: asking is a query
 
 
 def changed(viewer: User, kinds: set[str], sandboxes: set[str]) -> dict[str, Any] | None:

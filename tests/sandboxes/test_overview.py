@@ -1,6 +1,7 @@
 """The staff's websocket: who may open it, of whom it tells, how often, and when it ends."""
 
 import asyncio
+import itertools
 import json
 import time
 from collections.abc import AsyncIterator
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from channels.layers import get_channel_layer
 from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
@@ -193,6 +195,43 @@ async def test_a_hundred_events_become_a_message_or_two(people: cast.Cast, adas:
     assert {kind for message in messages for kind in message["kinds"]} == {"sandbox", "verdict"}
     assert len(messages) <= half_seconds + 1
     await tab.leave()
+
+
+async def test_events_that_do_not_concern_an_instructor_cost_no_query_each(
+    people: cast.Cast, edsgers: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    ask = overview.changed
+
+    def counted(*arguments: Any) -> Any:
+        asked.append(time.monotonic())
+        return ask(*arguments)
+
+    monkeypatch.setattr(overview, "changed", counted)
+    tab = await listening(people.grace)
+    for _ in range(30):
+        await tell(edsgers.pk, "sandbox")
+        await asyncio.sleep(0.02)
+    assert await tab.hears_nothing()
+
+    pauses = [later - earlier for earlier, later in itertools.pairwise(asked)]
+    assert asked
+    assert all(pause > overview.EVERY_S * 0.9 for pause in pauses)
+    await tab.leave()
+
+
+async def test_a_tab_that_left_is_no_longer_of_the_group(
+    layer_over_valkey: Valkey, people: cast.Cast, adas: Sandbox
+) -> None:
+    stays = await listening(people.grace)
+    for _ in range(3):
+        await (await listening(people.root)).leave()
+    groups = get_channel_layer()._get_layer().groups  # type: ignore[union-attr]
+
+    assert [len(channels) for channels in groups.values()] == [1]
+    await tell(adas.pk, "sandbox")
+    assert (await stays.next())["sandboxes"] == [adas.hex]
+    await stays.leave()
 
 
 async def test_of_very_many_sandboxes_none_is_named(people: cast.Cast) -> None:
