@@ -90,7 +90,7 @@ def story(sandbox: Sandbox) -> Story:
     """Four queries, whatever happened."""
     now = timezone.now()
     events = list(sandbox.events.select_related("by").order_by("-pk")[:SHOWN])[::-1]
-    moves = list(sandbox.events.filter(kind=SandboxEvent.MOVE).order_by("pk"))[-SHOWN:]
+    moves = list(sandbox.events.filter(kind=SandboxEvent.MOVE).order_by("-pk")[:SHOWN])[::-1]
     kind = words.kind_of_sandbox(sandbox)
     is_awake = sandbox.now in ALIVE
     begun = last_start(events, now=now)

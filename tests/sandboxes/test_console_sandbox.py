@@ -101,6 +101,20 @@ def test_a_long_life_costs_no_more_queries_than_a_short_one(
         story(sandbox)
 
 
+def test_a_long_life_is_read_from_its_end_and_no_further(
+    console: Console, sandbox: Sandbox, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(2 * SHOWN):
+        SandboxEvent.record(sandbox, old="ready", at=timezone.now(), actor=f"w{number}")
+
+    with django_assert_num_queries(4) as asked:
+        told = story(sandbox)
+
+    rows = [query["sql"] for query in asked.captured_queries if "COUNT" not in query["sql"]]
+    assert all("LIMIT" in sql for sql in rows)
+    assert told.life_from == sandbox.events.order_by("-pk")[SHOWN - 1].at
+
+
 def test_the_stages_of_a_start_stand_on_one_line(sandbox: Sandbox, console: Console) -> None:
     at = timezone.now()
     for number, (old, new) in enumerate((("", "namespaces"), ("namespaces", "kafka"), ("kafka", "probe"))):
