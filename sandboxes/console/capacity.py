@@ -47,7 +47,7 @@ class Capacity:
     queue: tuple[Waiter, ...]
     failures: tuple[Failure, ...]
     needs: tuple[Need, ...]
-    held: tuple[Sandbox, ...]
+    lingering: tuple[Sandbox, ...]
     orphans: tuple[pulse.Orphan, ...]
     swept: str
     estimate: estimates.Estimate
@@ -76,7 +76,7 @@ def capacity() -> Capacity:
     """A fixed number of queries, and two short questions to each machine."""
     now = timezone.now()
     places = places_of(list(Cluster.objects.order_by("name")))
-    held = tuple(
+    lingering = tuple(
         Sandbox.objects.filter(state__in=[State.QUARANTINED, State.DELETING])
         .select_related("owner", "cluster")
         .order_by("state_since")[:20]
@@ -90,8 +90,8 @@ def capacity() -> Capacity:
         ),
         queue=tuple(_waiter(row) for row in selectors.queue_rows()),
         failures=_failures(now),
-        needs=needs_of(places, held, swept_s, now),
-        held=held,
+        needs=needs_of(places, lingering, swept_s, now),
+        lingering=lingering,
         orphans=pulse.orphans(),
         swept=words.NOTHING if swept_s is None else words.lasting(swept_s),
         estimate=estimates.estimate("kafka-1"),

@@ -26,7 +26,7 @@ class Need:
 
 
 def needs_of(
-    places: Sequence[Place], held: Sequence[Sandbox], swept_s: float | None, now: datetime
+    places: Sequence[Place], lingering: Sequence[Sandbox], swept_s: float | None, now: datetime
 ) -> tuple[Need, ...]:
     """Gravest first."""
     return (
@@ -35,7 +35,11 @@ def needs_of(
         *_closed(places),
         *(_short(place, what) for place in places for what in _shortages(place)),
         *(_weak(place) for place in places if place.is_weak),
-        *(_held(sandbox, now) for sandbox in sorted(held, key=_is_only_slow) if _is_long(sandbox, now)),
+        *(
+            _lingers(sandbox, now)
+            for sandbox in sorted(lingering, key=_is_only_slow)
+            if _is_long(sandbox, now)
+        ),
     )
 
 
@@ -114,7 +118,7 @@ def _is_long(sandbox: Sandbox, now: datetime) -> bool:
     return sandbox.now is State.QUARANTINED or now - sandbox.state_since > LONG_DELETING
 
 
-def _held(sandbox: Sandbox, now: datetime) -> Need:
+def _lingers(sandbox: Sandbox, now: datetime) -> Need:
     is_quarantined = sandbox.now is State.QUARANTINED
     return Need(
         mark="held" if is_quarantined else "warn",

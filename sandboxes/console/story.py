@@ -21,8 +21,6 @@ _ACTS = {
     "claim": "Given to its owner from the pool",
     "freeze": "Frozen",
     "thaw": "Thawed",
-    "retry": "Tried again by itself",
-    "reset": "What a lab owns was reset",
 }
 _ACTORS = {
     "student": "its owner",

@@ -58,10 +58,6 @@ class Programs:
             if run.running:
                 self._ended(replace(run, ended_at=time.time(), reason="host_restart"))
 
-    @property
-    def any_running(self) -> bool:
-        return bool(self._running)
-
     async def start(self, *, path: str, args: tuple[str, ...], label: str) -> ProgramRun:
         """Run a Python file; raises WorkspaceError with a sentence for the student."""
         link = self._link()
