@@ -131,9 +131,11 @@ class Life(RuleBasedStateMachine):
             with suppress(NotPossibleNow, BackendError):
                 services.inject_fault(sandbox, Fault(kind=kind), seconds=0)
 
-    @rule(who=WHO)
-    def use_it(self, who: str) -> None:
-        """Whoever is given a way in finds it awake."""
+    @rule(who=WHO, idle=st.booleans())
+    def use_it(self, who: str, idle: bool) -> None:
+        """Whoever is given a way in finds it awake, also when it was not needed for a while."""
+        if idle:
+            self.two_minutes_without_need()
         sandbox = self.sandbox_of(who)
         with suppress(NotReady, BackendError):
             if sandbox:
@@ -182,9 +184,11 @@ class Life(RuleBasedStateMachine):
         Sandbox.objects.filter(state=State.READY).update(needed_at=long_ago)
         sweep_and_settle()
 
-    @rule(who=WHO)
-    def half_an_hour_without_use(self, who: str) -> None:
+    @rule(who=WHO, held=st.booleans())
+    def half_an_hour_without_use(self, who: str, held: bool) -> None:
         """It goes to sleep with the next sweep, unless somebody holds it awake."""
+        if held:
+            self.hold(who)
         sandbox = self.sandbox_of(who)
         if sandbox is None or sandbox.now not in ALIVE:
             return
