@@ -44,8 +44,11 @@ def _holder() -> str:
 
 
 def take(sandbox_id: UUID) -> Lease | None:
-    """A new lease, or None while somebody else holds one (or there is no such sandbox)."""
-    free = Q(lease_until=None) | Q(lease_until__lte=Now())
+    """A new lease, or None while somebody else holds one (or there is no such sandbox).
+
+    One that would last longer than a lease may was given before the database's clock went back.
+    """
+    free = Q(lease_until=None) | Q(lease_until__lte=Now()) | Q(lease_until__gt=_ahead(2 * LEASE_S))
     with transaction.atomic():
         taken = Sandbox.objects.filter(free, pk=sandbox_id).update(
             lease_until=_ahead(LEASE_S), lease_token=F("lease_token") + 1, lease_holder=_holder()

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
@@ -36,7 +37,9 @@ def try_again(sandbox: Sandbox, *, actor: str, by: User | None = None, retries: 
 
 
 def try_due() -> Iterator[Sandbox]:
-    """Try everything again whose pause is over; what was."""
-    for sandbox in Sandbox.objects.filter(state=State.FAILED, retry_at__lte=timezone.now()):
+    """Try everything again whose pause is over, or longer than any is as the clock went back; what was."""
+    now = timezone.now()
+    due = Q(retry_at__lte=now) | Q(retry_at__gt=now + 2 * PAUSES[-1])
+    for sandbox in Sandbox.objects.filter(due, state=State.FAILED):
         if try_again(sandbox, actor="sweep", retries=sandbox.retries + 1):
             yield sandbox

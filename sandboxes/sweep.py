@@ -52,6 +52,7 @@ def sweep() -> tuple[UUID, ...]:
     """
     end_overdue_faults()
     scene = look()
+    give_notice()
     asleep = suspend_the_unused(scene)
     warn_of_sleep()
     tried = [sandbox.pk for sandbox in retries.try_due()]
@@ -147,6 +148,14 @@ def _id_of(name: str) -> UUID | None:
     except ValueError:
         return None
     return sandbox_id if sandbox_id.hex == name and sandbox_id.version == 4 else None
+
+
+def give_notice() -> None:
+    """After a long time without a sweep, or a leap of the clock, nobody goes to sleep who was not warned."""
+    now, gap_s = timezone.now(), pulse.since_sweep_s() or 0.0
+    if gap_s > expiry.WARN.total_seconds():
+        unwarned = Sandbox.objects.filter(state__in=ALIVE, expires_at__lt=now + expiry.WARN)
+        unwarned.update(expires_at=now + expiry.WARN)
 
 
 def suspend_the_unused(scene: Scene) -> list[UUID]:
