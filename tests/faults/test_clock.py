@@ -1,4 +1,4 @@
-"""The clock jumps by an hour, or drifts, either way: nobody goes to sleep for it, nothing is done twice (F11).
+"""The clock jumps by an hour or drifts, either way: nobody is put to sleep, nothing is done twice (F11).
 
 For what is stored, a machine whose clock jumps ahead by an hour is one on which everything became an hour
 older; that is how most tests here make it jump. A single worker's clock is simply another one for it.
