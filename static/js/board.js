@@ -89,7 +89,7 @@ export function createBoard(root, { look, history, ink, letter, whole = false })
     const { topic, rows, group } = scene;
     root.classList.toggle("no-topic", !topic);
     root.classList.toggle("unread", !group);
-    look.set({ current: topic });
+    if (topic) look.set({ current: topic });
     heading();
     if (topic) {
       resize(rows.length);

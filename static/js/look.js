@@ -2,7 +2,7 @@
  * What the reader is looking at: topic, group, lane, key, record, and whether the picture is held. Chosen by the
  * reader where they chose, by the lesson otherwise. Pure but for the listeners it calls.
  */
-import { groupsOf, topicNames } from "./rows.js";
+import { groupsOf, heldIn, topicNames } from "./rows.js";
 
 export class Look {
   /** @param {{topics: string[]}} lesson topics the lesson is about, the most important first */
@@ -12,6 +12,8 @@ export class Look {
     this.topicShown = null;
     /** Topics of the lab the reader is at, the first one first; they need not exist yet. */
     this.labTopics = [];
+    /** The reader turned to the lab here and now: its topic is waited for on the board, even while it is empty. */
+    this.labFirst = false;
     /** The topic that was created last while the reader watched. */
     this.topicBorn = null;
     /** The topic that is on the board now, however it got there. */
@@ -44,8 +46,13 @@ export class Look {
   atLab(topics, { begun = false } = {}) {
     if (!topics.length) return;
     const same = topics.join(" ") === this.labTopics.join(" ");
-    if (begun || !same) this.set({ labTopics: topics, topicChosen: null, topicShown: null, topicBorn: null });
-    else this.set({ topicShown: null });
+    const turned = { labTopics: topics, labFirst: true, topicShown: null };
+    this.set(begun || !same ? { ...turned, topicChosen: null, topicBorn: null } : turned);
+  }
+
+  /** What the page knows as it opens. @param {{lab: string[], chosen?: string|null, seen?: string|null}} before */
+  begin({ lab = [], chosen = null, seen = null }) {
+    this.set({ labTopics: lab, topicChosen: chosen, current: seen });
   }
 
   /** Topics were created while the reader watched: the newest goes on the board, unless the lab has its own order. */
@@ -54,15 +61,19 @@ export class Look {
   }
 
   /**
-   * The topic on the board: what was pointed at or chosen while it exists, else what came last, else the lab's,
-   * else the lesson's, else the one that is there already, else one that somebody reads, else the first.
+   * The topic on the board: what was pointed at or chosen while it exists, else what came last, else that of a lab
+   * just turned to. Of the others the first that holds a record: the lab's, the one that is there already, the
+   * lesson's, one that somebody reads, the fullest. An empty one only while all are empty.
    */
   topic(model) {
     const { own } = topicNames(model);
     const exists = (name) => name && model.topics[name];
-    const wished = [this.topicShown, this.topicChosen, this.topicBorn, ...this.labTopics, ...this.wanted];
-    const read = (name) => groupsOf(model, name).length > 0;
-    return [...wished, this.current].find(exists) ?? own.find(read) ?? own[0] ?? null;
+    const held = (name) => heldIn(model.topics[name]);
+    const asked = [this.topicShown, this.topicChosen, this.topicBorn, ...(this.labFirst ? this.labTopics : [])];
+    const known = [...this.labTopics, this.current, ...this.wanted].filter(exists);
+    const read = own.filter((name) => groupsOf(model, name).length > 0);
+    const others = [...known, ...read, ...own.toSorted((a, b) => held(b) - held(a))];
+    return asked.find(exists) ?? others.find(held) ?? others[0] ?? null;
   }
 
   /** The group whose work is coloured; members count more than old commits. */

@@ -6,7 +6,7 @@ import { clock, h, say } from "./ink.js";
 import { createFileActs } from "./fileacts.js";
 import { deleteFile, listFiles, makeFile, putFile, readFile } from "./files.js";
 import { createPanes } from "./panes.js";
-import { recall, remember } from "./place.js";
+import { opensAtOnce, recall, remember } from "./place.js";
 import { followPrograms } from "./programs.js";
 import { SaveQueue } from "./saves.js";
 import { tabKeys } from "./board.js";
@@ -260,7 +260,7 @@ export function createWorkspace(root, { stage, sheet, onRun }) {
   });
   sheet.onClose(() => open(false));
   root.hidden = false;
-  if (recall().open) open();
+  if (opensAtOnce(recall(), sheet)) open();
   return { attach, changed, openFile, open };
 }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { History, LAG_FOR, LOOK_BACK } from "../../static/js/history.js";
+import { opensAtOnce } from "../../static/js/place.js";
 import { Look } from "../../static/js/look.js";
 import { bornTopics, endOf, groupLag, groupsOf, heldIn, laneRows, topicNames } from "../../static/js/rows.js";
 import { member, model } from "./scene.js";
@@ -58,6 +59,38 @@ test("beginning a lab turns the board to its first topic that exists, whatever w
   assert.equal(look.topic(model()), "payments", "going on with the same lab keeps the choice");
   look.atLab(["orders"]);
   assert.equal(look.topic(model()), "orders", "another lab does not");
+});
+
+const none = (names, full) => ({
+  groups: {},
+  topics: Object.fromEntries(names.map((name) => [name, {
+    partitions: [{ p: 0, start: 0, end: full[name] ?? 0, leader: 1 }], internal: false, viewed: false,
+  }])),
+});
+
+test("an empty topic is not on the board while another holds records, unless it is asked for", () => {
+  const there = model(none(["first-steps", "notes", "task-events"], { notes: 2, "task-events": 90 }));
+  const lesson = () => new Look({ topics: ["first-steps", "task-events"] });
+  assert.equal(lesson().topic(there), "task-events", "of the lesson's the first with records");
+  assert.equal(new Look({ topics: [] }).topic(there), "task-events", "without a lesson the fullest");
+  assert.equal(new Look({ topics: ["first-steps"] }).topic(model(none(["a", "first-steps"], {}))), "first-steps");
+
+  const again = lesson();
+  again.begin({ lab: ["first-steps"], seen: "notes" });
+  assert.equal(again.topic(there), "notes", "what was seen before the reload, for the lab's is empty");
+  again.atLab(["first-steps"]);
+  assert.equal(again.topic(there), "first-steps", "going to work at the lab waits for its topic");
+  again.begin({ lab: ["task-events"], seen: "notes" });
+  again.labFirst = false;
+  assert.equal(again.topic(there), "task-events", "the lab's before what was seen");
+  again.begin({ chosen: "first-steps" });
+  assert.equal(again.topic(there), "first-steps", "chosen by hand stays");
+});
+
+test("a workspace that was left open begins open, but not over the text of a narrow screen", () => {
+  const sheet = (narrow) => ({ isNarrow: () => narrow });
+  assert.deepEqual([sheet(false), sheet(true)].map((one) => opensAtOnce({ open: true }, one)), [true, false]);
+  assert.equal(opensAtOnce({}, sheet(false)), false);
 });
 
 test("a topic made while watching goes on the board, unless one was chosen by hand", () => {

@@ -18,8 +18,8 @@ const plate = createPlate($("#board"), look, {
   },
 });
 
-look.set({ topicChosen: recall().topic ?? null });
+look.begin({ chosen: recall().topic, seen: recall().seen });
 look.onChange((change) => {
-  if ("topicChosen" in change) remember({ topic: look.topicChosen });
+  if ("topicChosen" in change || "current" in change) remember({ topic: look.topicChosen, seen: look.current });
 });
 plate.begin();

@@ -9,7 +9,7 @@ import { h, say } from "../ink.js";
 import { inkOf } from "../keys.js";
 import { keepLabs } from "../labs.js";
 import { Look } from "../look.js";
-import { recall, remember } from "../place.js";
+import { opensAtOnce, recall, remember } from "../place.js";
 import { createPlate, socketAddress } from "../plate.js";
 import { keyWords, keepFocus, liveValues, outline, questions, watchParagraphs } from "../prose.js";
 import { keepReading, sendPlace } from "../reading.js";
@@ -107,14 +107,13 @@ function see(place) {
 }
 
 look.onChange((change) => {
-  if ("topicChosen" in change) remember({ topic: look.topicChosen });
+  if ("topicChosen" in change || "current" in change) remember({ topic: look.topicChosen, seen: look.current });
 });
 
 const openLab = document.querySelector("section.lab[data-state=open]");
-if (openLab) look.atLab(topicsOf(openLab));
-look.set({ topicChosen: recall().topic ?? null });
+look.begin({ lab: topicsOf(openLab), chosen: recall().topic, seen: recall().seen });
 // Whoever opens the workspace meanwhile must not close it: it is open as soon as it is there.
-$("#w-toggle").setAttribute("aria-expanded", String(Boolean(recall().open)));
+$("#w-toggle").setAttribute("aria-expanded", String(opensAtOnce(recall(), sheet)));
 watchParagraphs(document, look);
 copyButtons($("#lesson"));
 const reading = keepReading({ send: sendPlace(location, csrfToken(document)) });
