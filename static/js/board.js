@@ -20,7 +20,7 @@ const STILL = 500;
 /**
  * @param {HTMLElement} root the .board element
  * @param {{look: import("./look.js").Look, history: import("./history.js").History,
- *   ink: (key: string) => number, letter: (topic: string, key: string) => string, whole?: boolean}} parts
+ *   ink: (key: string) => number, letter: ReturnType<typeof import("./keys.js").letterCase>, whole?: boolean}} parts
  * whole: every closer look is open at once, on a page of its own; else one at a time, behind tabs
  */
 export function createBoard(root, { look, history, ink, letter, whole = false }) {
@@ -210,7 +210,7 @@ export function honesty(model, topic, drawn = Infinity) {
 /** Letters tell the keys of a topic apart, so all of its keys must be known before the first one is drawn. */
 function learnLetters({ model, topic }, letter) {
   for (const lane of Object.values(model.records[topic] ?? {})) {
-    for (const record of lane) if (record.k !== null && !record.kb) letter(topic, record.k);
+    for (const record of lane) if (record.k !== null && !record.kb) letter.learn(topic, record.k);
   }
 }
 

@@ -25,25 +25,41 @@ export const inkOf = (key) => hash(key) % INKS;
 /** Keys a topic's letters are learnt from, and the share of them that makes a beginning a common one. */
 const LEARN_FROM = 400;
 const MOST_OF = 0.6;
+/** Keys a topic that keep the letter they were drawn with; more than the board can show at once. */
+const LETTERS = 4_000;
 
 /**
  * The letter of a key is its most telling character: the first one after the beginning that most keys of the topic
  * share, or the last digit where only digits are left. order-7 and order-9 are told apart by 7 and 9, acme and birch
- * by a and b; one odd key among them changes nothing for the others.
- * @returns {(topic: string, key: string) => string}
+ * by a and b; one odd key among them changes nothing for the others. What has a letter keeps it, whatever comes later:
+ * `learn` makes keys known before the first of them is given one.
+ * @returns {{(topic: string, key: string): string, learn: (topic: string, key: string) => void}}
  */
 export function letterCase() {
   const topics = new Map();
-  return (topic, key) => {
-    if (!topics.has(topic)) topics.set(topic, { keys: new Set(), prefix: null });
+
+  function learn(topic, key) {
+    if (!topics.has(topic)) topics.set(topic, { keys: new Set(), prefix: null, given: new Map() });
     const known = topics.get(topic);
     if (known.keys.size < LEARN_FROM && !known.keys.has(key)) {
       known.keys.add(key);
       known.prefix = null;
     }
-    known.prefix ??= commonStart([...known.keys]);
-    return telling(key, known.prefix);
-  };
+    return known;
+  }
+
+  function letter(topic, key) {
+    const known = learn(topic, key);
+    const { given } = known;
+    if (!given.has(key)) {
+      known.prefix ??= commonStart([...known.keys]);
+      if (given.size >= LETTERS) given.delete(given.keys().next().value);
+      given.set(key, telling(key, known.prefix));
+    }
+    return given.get(key);
+  }
+
+  return Object.assign(letter, { learn });
 }
 
 function telling(key, prefix) {
@@ -52,11 +68,15 @@ function telling(key, prefix) {
   return String.fromCodePoint(rest.codePointAt(at) ?? 0x20);
 }
 
-/** The longest beginning that most keys share, without digits at its end; "" for a lone key. */
+/**
+ * The longest beginning that most keys share, without digits at its end. A lone key tells by its number, if a sign
+ * stands before that: the next ones will have it in common.
+ */
 export function commonStart(keys) {
+  if (keys.length === 1) return /^(.*[^\p{L}\p{N}])\d+$/su.exec(keys[0])?.[1] ?? "";
   let sharing = keys;
   let length = 0;
-  while (keys.length > 1) {
+  for (;;) {
     const next = mostByUnit(sharing, length);
     if (next.length < 2 || next.length < keys.length * MOST_OF) break;
     sharing = next;

@@ -77,9 +77,13 @@ export function createPanes(box, act) {
   return { update, write, focus };
 }
 
-/** Running ones first, then the newest that ended; in the order in which they were started. */
+/** The same file was started again after it had ended; copies that ran side by side are all of them the latest. */
+const isOutdone = (run, runs) => run.ended_at !== null
+  && runs.some((other) => other.path === run.path && other.started_at >= run.ended_at);
+
+/** Running ones first, then of each file the latest that ended; in the order in which they were started. */
 export function chosen(runs, closed) {
-  const open = runs.filter((run) => run.ended_at === null || !closed.has(run.program_id));
+  const open = runs.filter((run) => run.ended_at === null || !(closed.has(run.program_id) || isOutdone(run, runs)));
   const running = open.filter((run) => run.ended_at === null).slice(-MOST_PANES);
   const room = Math.max(0, MOST_PANES - running.length);
   const ended = open.filter((run) => run.ended_at !== null);

@@ -33,6 +33,19 @@ export function markOf(run) {
   return "bad";
 }
 
+/** Two presses within this time are one double click, not the wish for two copies. */
+const DOUBLE_CLICK_MS = 500;
+
+/** @returns {(path: string) => boolean} whether a file was asked for already, just now */
+export function justNow(now = () => performance.now()) {
+  let last = { path: "", at: -Infinity };
+  return (path) => {
+    const again = path === last.path && now() - last.at < DOUBLE_CLICK_MS;
+    last = { path, at: now() };
+    return again;
+  };
+}
+
 /** Runs by id, and how far the event stream has been read. */
 export class Programs {
   constructor() {

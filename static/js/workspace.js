@@ -7,7 +7,7 @@ import { createFileActs } from "./fileacts.js";
 import { deleteFile, listFiles, makeFile, putFile, readFile } from "./files.js";
 import { createPanes } from "./panes.js";
 import { opensAtOnce, recall, remember } from "./place.js";
-import { followPrograms } from "./programs.js";
+import { followPrograms, justNow } from "./programs.js";
 import { SaveQueue } from "./saves.js";
 import { tabKeys } from "./board.js";
 import { visible } from "./keys.js";
@@ -37,6 +37,7 @@ export function createWorkspace(root, { stage, sheet, onRun }) {
   let files = [];
   let shown = null;
   let sandbox = "";
+  const pressedTwice = justNow();
 
   // -- opening ---------------------------------------------------------------------------------------------------
   const isOpen = () => !$("#w-body").hidden;
@@ -159,7 +160,7 @@ export function createWorkspace(root, { stage, sheet, onRun }) {
 
   // -- programs --------------------------------------------------------------------------------------------------
   async function run() {
-    if (!shown?.endsWith(".py")) return;
+    if (!shown?.endsWith(".py") || pressedTwice(shown)) return;
     const file = await saves.flush(shown);
     if (file.state === "conflict") return tell(file);
     if (file.state === "failed") return complain(`Not run: it could not be saved. ${file.sentence}`);

@@ -13,7 +13,7 @@ test("every ink is used", () => {
 
 const letters = (keys) => {
   const letter = letterCase();
-  keys.forEach((key) => letter("t", key));
+  keys.forEach((key) => letter.learn("t", key));
   return keys.map((key) => letter("t", key)).join("");
 };
 
@@ -38,6 +38,17 @@ test("a lone key shows its first letter, an empty one a blank, an emoji stays wh
   assert.equal(letter("a", "acme"), "a");
   assert.equal(letter("b", ""), " ");
   assert.equal(letter("c", "🦀 crab"), "🦀");
+});
+
+test("what was drawn keeps its letter when other keys come, and a lone one tells by its number", () => {
+  const letter = letterCase();
+  const first = ["task-60", "task-67", "task-66"];
+  first.forEach((key) => letter.learn("t", key));
+  assert.equal(first.map((key) => letter("t", key)).join(""), "076");
+  for (let i = 0; i < 50; i += 1) letter.learn("t", `T-k3-${i}`);
+  assert.equal(first.map((key) => letter("t", key)).join(""), "076");
+  assert.equal(letter("t", "T-k3-17"), "7");
+  assert.equal(letter("lone", "T-11"), "1");
 });
 
 test("characters that cannot be seen are written out", () => {

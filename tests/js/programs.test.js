@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { chosen, copyOf, folded } from "../../static/js/panes.js";
-import { Programs, followPrograms, markOf, outcome } from "../../static/js/programs.js";
+import { Programs, followPrograms, justNow, markOf, outcome } from "../../static/js/programs.js";
 
 const run = (program_id, more = {}) => ({
   program_id, path: "lab/audit.py", args: [], label: "", started_at: Number(program_id.slice(1)), ended_at: null,
@@ -44,6 +44,22 @@ test("running programs keep their pane before finished ones, closed ones stay aw
   assert.deepEqual(chosen(runs, new Set(["p5"])).map((one) => one.program_id), ["p2", "p3", "p4", "p6"]);
   const five = ["p1", "p2", "p3", "p4", "p5"].map((id) => run(id));
   assert.deepEqual(chosen(five, new Set()).map((one) => one.program_id), ["p2", "p3", "p4", "p5"]);
+});
+
+test("of one file the latest run is shown, and those that ran side by side with it", () => {
+  const at = (id, started_at, ended_at, path = "lab/audit.py") => run(id, { path, started_at, ended_at });
+  const runs = [at("p1", 1, 2), at("p2", 3, 9), at("p3", 4, 8), at("p4", 5, 6, "lab/other.py")];
+  assert.deepEqual(chosen(runs, new Set()).map((one) => one.program_id), ["p2", "p3", "p4"]);
+  const rerun = [...runs, at("p5", 10, null)];
+  assert.deepEqual(chosen(rerun, new Set()).map((one) => one.program_id), ["p4", "p5"]);
+});
+
+test("a double click is one press, two presses in peace are two copies", () => {
+  let t = 0;
+  const again = justNow(() => t);
+  const press = (at, path) => { t = at; return again(path); };
+  assert.deepEqual([press(0, "a.py"), press(200, "a.py"), press(900, "a.py"), press(950, "b.py")],
+    [false, true, false, false]);
 });
 
 test("copies of one program are counted while they run together", () => {
