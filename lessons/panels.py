@@ -44,6 +44,7 @@ class TaskStanding:
     took_ms: int = 0
     activated_at: float | None = None
     passed_at: float | None = None
+    points: int = 0
     failures: Mapping[str, Any] = field(default_factory=dict)
     hints: Mapping[str, int] = field(default_factory=dict)
     last_cause: str = ""
@@ -62,7 +63,10 @@ class HintRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRow:
-    """One task on the panel. css: the list item's class; mark: the mark's; word, at: at the right."""
+    """One task on the panel. css: the list item's class; mark: the mark's; word, at: at the right.
+
+    points: what was given for it, None while it never passed; earlier: the hints are of a cause before this.
+    """
 
     task: Task
     text: str
@@ -71,6 +75,7 @@ class TaskRow:
     word: str
     open: bool
     at: datetime | None = None
+    points: int | None = None
     sentence: str = ""
     cause: str = ""
     judged_at: datetime | None = None
@@ -83,6 +88,7 @@ class TaskRow:
     of: int = 0
     hints: tuple[HintRow, ...] = ()
     hint_cause: str = ""
+    earlier: bool = False
     can_check: bool = False
 
 
@@ -111,6 +117,7 @@ def _row(lab: Lab, task: Task, n: int, text: str, standing: TaskStanding, begun:
         word=_word(state, standing),
         open=state is not State.PASS,
         at=_moment(standing.judged_at) if state is State.PASS else None,
+        points=_points(standing),
         sentence=verdict.get("sentence") or (task.done if state is State.PASS else task.waiting),
         cause=verdict.get("cause", "") if state in (State.FAIL, State.BROKEN) else "",
         judged_at=_moment(standing.judged_at),
@@ -123,6 +130,7 @@ def _row(lab: Lab, task: Task, n: int, text: str, standing: TaskStanding, begun:
         of=int(verdict.get("of", 0)),
         hints=_hints(lab, standing, now) if state is not State.PASS else (),
         hint_cause=standing.last_cause,
+        earlier=verdict.get("cause") != standing.last_cause,
         can_check=state is not State.PASS,
     )
 
@@ -132,11 +140,23 @@ def _idle_row(lab: Lab, task: Task, text: str, standing: TaskStanding, begun: bo
     if standing.passed_at is not None:
         at = _moment(standing.passed_at)
         return TaskRow(
-            task=task, text=text, css="done", mark="ok", word="done", at=at, open=False, sentence=task.done
+            task=task,
+            text=text,
+            css="done",
+            mark="ok",
+            word="done",
+            at=at,
+            points=standing.points,
+            open=False,
+            sentence=standing.verdict.get("sentence") or task.done,
         )
     numbers = [n for n, other in enumerate(lab.tasks, start=1) if other.id in task.requires]
     after = f"after task {' and '.join(map(str, numbers))}" if numbers and begun else ""
     return TaskRow(task=task, text=text, css="later", mark="none", word=after, open=False)
+
+
+def _points(standing: TaskStanding) -> int | None:
+    return standing.points if standing.passed_at is not None else None
 
 
 def _word(state: State, standing: TaskStanding) -> str:

@@ -117,6 +117,7 @@ class LabPanel:
     """What lessons/lab.html shows.
 
     state: "open"; "elsewhere", its sandbox is gone; "done", every task has passed; else "idle".
+    points: what its tasks brought, in this attempt or an earlier one; None while none has passed.
     """
 
     lab: Lab
@@ -127,12 +128,13 @@ class LabPanel:
     tasks: tuple[TaskRow, ...]
     sandbox_ready: bool
     folder: str
+    points: int | None = None
     error: str = ""
 
     @property
     def stamp(self) -> str:
         """Differs when anything on the panel does."""
-        shown = (self.lab.id, self.state, self.sandbox_ready, self.tasks, self.error)
+        shown = (self.lab.id, self.state, self.sandbox_ready, self.tasks, self.points, self.error)
         return f"{zlib.crc32(repr(shown).encode()):08x}"
 
 
@@ -169,8 +171,15 @@ def lab_panel(
         ),
         sandbox_ready=sandbox is not None and sandbox.state in ("ready", "degraded"),
         folder=served.lab.slug,
+        points=_points(served.lab, rows),
         error=error,
     )
+
+
+def _points(lab: Lab, rows: Iterable[TaskProgress]) -> int | None:
+    asked = {task.id for task in lab.tasks}
+    given = [row.points for row in rows if row.passed_at is not None and row.task_id in asked]
+    return sum(given) if given else None
 
 
 def _begun_version(served: ServedLab, rows: list[TaskProgress]) -> ServedLab:
@@ -209,6 +218,7 @@ def standing(row: TaskProgress) -> TaskStanding:
         took_ms=row.took_ms,
         activated_at=_epoch(row.activated_at),
         passed_at=_epoch(row.passed_at),
+        points=row.points,
         failures=row.failures,
         hints=row.hints,
         last_cause=row.last_cause,

@@ -31,10 +31,13 @@ export function news(before, now, asked = "") {
   )).map(([, { said }]) => said);
 }
 
-/** Which of a panel's folds are open. A task that was judged otherwise is folded as the site says. */
+/** Which of a panel's folds are open. */
 const foldsOf = (lab) => new Map([...lab.querySelectorAll("details[id]")].map((fold) => [
   fold.id, { open: fold.open, of: fold.parentElement.matches("li.task") ? fold.parentElement.className : "" },
 ]));
+
+/** A task that was judged otherwise is folded as the site says; one that passed under its reader's eyes stays. */
+const isKept = (was, now) => was.of === now.of || (was.open && now.of.includes("done"));
 
 /** The nearest place of a trail that there still is. */
 function placeOn(root, trail) {
@@ -68,7 +71,7 @@ export function keepLabs(root, told) {
     if (!lab) return;
     for (const [id, now] of foldsOf(lab)) {
       const was = before.folds.get(id);
-      if (was && was.of === now.of) root.getElementById(id).open = was.open;
+      if (was && isKept(was, now)) root.getElementById(id).open = was.open;
     }
     if (before.trail.includes(lab.id)) goTo(before.trail);
     const said = news(before.tasks, tasksOf(lab), before.asked).join(" ");

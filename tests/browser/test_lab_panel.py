@@ -183,3 +183,32 @@ def test_times_are_the_readers_own_as_on_the_board(panel: Visit) -> None:
     expect(times).to_have_text(["18:35:02", "18:35:02.118"])
     judged(panel, state="pass", verdict={})
     expect(times).to_have_text(["18:35"])
+
+
+# -- what passed -------------------------------------------------------------------------------------------
+
+
+PASSED = {"sentence": "It ran, and well.", "seen": 1, "evidence": [{"note": "the program ended"}]}
+
+
+def test_a_task_that_passes_under_its_readers_eyes_stays_open_with_what_was_seen(panel: Visit) -> None:
+    at = datetime(2026, 3, 4, 13, 5, 2, tzinfo=UTC)
+    judged(panel, state="pass", verdict=PASSED, judged_at=at, passed_at=at, points=1)
+
+    task = panel.page.locator("#task-one-run")
+    expect(task.locator(".v")).to_contain_text("1 of 1 point")
+    expect(panel.page.locator("#lab-one > .eyebrow")).to_contain_text("1 of 1 point")
+    expect(task.get_by_text("It ran, and well.")).to_be_visible()
+    expect(task.get_by_text("the program ended")).to_be_visible()
+
+
+def test_a_task_that_passed_before_opens_at_a_press(panel: Visit) -> None:
+    at = datetime(2026, 3, 4, 13, 5, 2, tzinfo=UTC)
+    passed = {"state": "pass", "verdict": PASSED, "judged_at": at, "passed_at": at, "points": 1}
+    TaskProgress.objects.filter(task_id="run").update(**passed)
+    panel.go(LESSON)
+    seen = panel.page.locator("#task-one-run").get_by_text("the program ended")
+
+    expect(seen).to_be_hidden()
+    panel.page.locator("#task-one-run > summary").click()
+    expect(seen).to_be_visible()

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from lessons.panels import TaskRow, TaskStanding, task_rows
@@ -79,3 +80,19 @@ def test_a_check_of_ours_that_failed_is_marked_ours_and_blames_nobody() -> None:
     row = panel(first=TaskStanding(state="broken", activated_at=1.0, verdict=verdict))[0]
 
     assert (row.css, row.mark, row.word, row.hints) == ("ours", "ours", "ours", ())
+
+
+def test_a_task_that_passed_keeps_what_was_seen_and_what_it_brought() -> None:
+    seen = {"sentence": "All three are there.", "seen": 1, "evidence": [{"topic": "orders", "offset": 2}]}
+    row = panel(first=TaskStanding(state="pass", verdict=seen, judged_at=NOW, passed_at=NOW, points=1))[0]
+
+    assert (row.sentence, row.points, row.seen) == ("All three are there.", 1, 1)
+    assert [one["offset"] for one in row.evidence] == [2]
+
+
+def test_hints_of_a_cause_that_is_over_are_told_apart_from_those_of_this_one() -> None:
+    failed = failing(1)
+    again = replace(failed, state="waiting", verdict={"sentence": "It did not end well."})
+
+    assert [panel(first=one)[0].earlier for one in (failed, again)] == [False, True]
+    assert panel(first=again)[0].hint_cause == "BAD_RECORD"
