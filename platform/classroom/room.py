@@ -162,7 +162,9 @@ def _place(student: StudentFacts, at: TaskFacts | None, tasks: dict[TaskKey, Tas
     passed = [task for task in student.tasks if task.passed_at is not None]
     if not passed:
         return Place(label="paused" if student.tasks else "")
-    last = max(passed, key=lambda task: task.passed_at or 0.0)
+    # Tasks that were passed by one look have one time: then the last one in the course.
+    order = {key: number for number, key in enumerate(tasks)}
+    last = max(passed, key=lambda t: (t.passed_at or 0.0, order.get((t.lab_id, t.task_id), -1)))
     return Place(label=f"after {_label(tasks, last.lab_id, last.task_id)}")
 
 

@@ -5,10 +5,11 @@ A page costs the same number of queries for three sandboxes and for three thousa
 
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Exists, F, OrderBy, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, Max, OrderBy, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from sandboxes.console import words
@@ -119,7 +120,7 @@ class Fleet:
 
 
 def fleet(question: Question) -> Fleet:
-    """The list as it is asked for: five queries at most, and one reading of each backend older than 10 s."""
+    """The list as it is asked for: six queries at most, and one reading of each backend older than 10 s."""
     now, clusters = timezone.now(), list(Cluster.objects.order_by("name"))
     taken = readings(clusters or [None])
     matching = _matching(question)
@@ -130,11 +131,11 @@ def fleet(question: Question) -> Fleet:
     pages = max(1, -(-total // PER_PAGE))
     question = replace(question, page=min(question.page, pages))
     known_cores = [reading.cores for reading in taken.by_hex.values() if reading.cores is not None]
+    shown = _page(_of_kind(matching, question), question, taken)
+    turned = _turned_at(shown)
     return Fleet(
         question=question,
-        rows=tuple(
-            _row(sandbox, now, taken) for sandbox in _page(_of_kind(matching, question), question, taken)
-        ),
+        rows=tuple(_row(sandbox, turned.get(sandbox.pk), now, taken) for sandbox in shown),
         facets=_facets(counts, question),
         headings=_headings(question),
         total=total,
@@ -239,13 +240,21 @@ def _by_reading(rows: QuerySet[Sandbox], name: str, taken: Readings, *, is_turne
     return sorted(rows.order_by().values_list("pk", flat=True), key=key)
 
 
-def _row(sandbox: Sandbox, now: datetime, taken: Readings) -> Row:
+def _turned_at(shown: Sequence[Sandbox]) -> dict[uuid.UUID, datetime]:
+    """When each was last frozen or thawed."""
+    turns = SandboxEvent.objects.filter(
+        sandbox__in=[sandbox.pk for sandbox in shown], kind=SandboxEvent.ACT, new__in=words.TURNS
+    )
+    return dict(turns.order_by().values_list("sandbox").annotate(Max("at")))
+
+
+def _row(sandbox: Sandbox, turned_at: datetime | None, now: datetime, taken: Readings) -> Row:
     left_s = (sandbox.expires_at - now).total_seconds() if sandbox.expires_at else None
     is_awake = sandbox.now in ALIVE
     return Row(
         sandbox=sandbox,
         kind=words.kind_of_sandbox(sandbox),
-        since=words.since(sandbox.state_since, now),
+        since=words.since(words.kind_since(sandbox, turned_at), now),
         age=words.since(sandbox.created_at, now),
         used=words.since(sandbox.last_activity_at, now),
         expires=words.lasting(max(0.0, left_s)) if is_awake and left_s is not None else words.NOTHING,

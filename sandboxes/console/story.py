@@ -90,6 +90,7 @@ def story(sandbox: Sandbox) -> Story:
     events = list(sandbox.events.select_related("by").order_by("-pk")[:SHOWN])[::-1]
     moves = list(sandbox.events.filter(kind=SandboxEvent.MOVE).order_by("-pk")[:SHOWN])[::-1]
     kind = words.kind_of_sandbox(sandbox)
+    since = words.since(words.kind_since(sandbox, _turned_at(events)), now)
     is_awake = sandbox.now in ALIVE
     begun = last_start(events, now=now)
     begins = moves[0].at if moves else sandbox.created_at
@@ -97,8 +98,8 @@ def story(sandbox: Sandbox) -> Story:
     return Story(
         sandbox=sandbox,
         kind=kind,
-        sentence=_sentence(sandbox, kind, now),
-        since=words.since(sandbox.state_since, now),
+        sentence=_sentence(sandbox, kind, since, now),
+        since=since,
         moments=_moments(events, now),
         older=max(0, sandbox.events.count() - len(events)),
         start=begun,
@@ -120,26 +121,35 @@ def _until(then: datetime | None, now: datetime) -> str:
     return words.NOTHING if then is None else words.lasting(max(0.0, (then - now).total_seconds()))
 
 
-def _sentence(sandbox: Sandbox, kind: Kind, now: datetime) -> str:
+def _turned_at(events: Sequence[SandboxEvent]) -> datetime | None:
+    acts = (event for event in reversed(events) if event.kind == SandboxEvent.ACT)
+    return next((act.at for act in acts if act.new in words.TURNS), None)
+
+
+def _sentence(sandbox: Sandbox, kind: Kind, since: str, now: datetime) -> str:
     """What a person would say of it."""
-    since = words.since(sandbox.state_since, now)
     if sandbox.now is State.FAILED:
         again = (
             f" It is tried again by itself at {sandbox.retry_at:%H:%M:%S} UTC." if sandbox.retry_at else ""
         )
         return f"Failed {since} ago: {sandbox.failure_sentence}{again}"
     if sandbox.now is State.DELETED:
-        return f"It is gone since {since}; this is what is left of it: its events."
+        return f"It is gone, deleted {since} ago; what is left of it are its events."
     if sandbox.now is State.QUARANTINED:
         return f"Its machine has not let go of it for {since}. {sandbox.detail}"
+    if sandbox.now is State.DELETING:
+        return f"Its deletion began {since} ago. {sandbox.detail}"
     if sandbox.now in PASSING:
-        return f"It is {kind.word} for {since}. {sandbox.detail}"
+        return f"It has been {kind.word} for {since}. {sandbox.detail}"
     if sandbox.now is State.WARM:
         return f"Warm for {since}: proven, frozen, and for whoever starts next."
     if sandbox.now is State.SUSPENDED:
         return f"Asleep for {since}, with all its data."
     if sandbox.now is State.DEGRADED:
         return f"Degraded for {since}. {sandbox.detail}"
+    if sandbox.frozen:
+        rests = "it is ready, but nothing needs it, so it uses no processor until something does"
+        return f"Frozen for {since}: {rests}; {_why_alive(sandbox, now)}"
     return f"{kind.word.capitalize()} for {since}; {_why_alive(sandbox, now)}"
 
 
@@ -211,7 +221,7 @@ def _what(event: SandboxEvent) -> str:
     if event.kind == SandboxEvent.STAGE:
         return STEPS.get(event.new, event.new)
     if event.kind == SandboxEvent.FAULT:
-        return f"Fault: {event.new or event.old}"
+        return f"Fault put in: {event.new}" if event.new else f"Fault taken out: {event.old}"
     if event.kind == SandboxEvent.ACT:
         return _ACTS.get(event.new, event.new.capitalize())
     return words.kind_of(event.new, frozen=False).word.capitalize()

@@ -55,6 +55,8 @@ USES = {
     "fault": "a fault was put in",
     "extend": "more time was asked for",
 }
+# The acts that begin a time of another kind while the state stays READY.
+TURNS = ("freeze", "thaw")
 NOTHING = "\N{EN DASH}"
 NAMED = {kind.name: kind for kind in KINDS}
 
@@ -67,6 +69,13 @@ def kind_of(state: str, *, frozen: bool) -> Kind:
 
 def kind_of_sandbox(sandbox: Sandbox) -> Kind:
     return kind_of(sandbox.state, frozen=sandbox.frozen)
+
+
+def kind_since(sandbox: Sandbox, turned_at: datetime | None) -> datetime:
+    """Since when it is of its kind; turned_at: when it was last frozen or thawed, as far as is known."""
+    if sandbox.now is not State.READY or turned_at is None:
+        return sandbox.state_since
+    return max(sandbox.state_since, turned_at)
 
 
 def lasting(seconds: float) -> str:

@@ -50,6 +50,17 @@ def test_a_row_says_who_where_what_and_how_the_sandbox_is(lesson: Lesson) -> Non
     assert names(page) == ["Ada Lovelace", "Edsger Dijkstra"]
 
 
+def test_whoever_passed_a_lab_at_one_look_stands_after_its_last_task(lesson: Lesson) -> None:
+    attempt = school.begin(lesson.ada, producer_lab(), school.sandbox(lesson.ada))
+    tasks, now = school.tasks(attempt.lab), timezone.now()
+    for task in tasks:
+        school.passes(attempt, task["id"], at=now)
+
+    (row,) = (row for row in board(lesson.cohort, Question(), now=now.timestamp()).room.rows if row.passed)
+
+    assert row.place.label == f"after 5.1.{len(tasks)}"
+
+
 def test_students_with_the_same_cause_are_counted_and_shown_by_one_press(lesson: Lesson) -> None:
     for student in (lesson.ada, lesson.edsger):
         attempt = school.begin(student, producer_lab(), school.sandbox(student))

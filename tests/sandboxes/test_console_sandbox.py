@@ -11,6 +11,8 @@ from pytest_django import DjangoAssertNumQueries
 from sandboxes import faults, provisioning, services
 from sandboxes.backends.base import Fault
 from sandboxes.console import acts
+from sandboxes.console.fleet import fleet
+from sandboxes.console.question import Question
 from sandboxes.console.starts import last_start
 from sandboxes.console.story import SHOWN, story
 from sandboxes.lifecycle import State
@@ -135,6 +137,47 @@ def test_faults_are_told_with_who_and_until_when(console: Console, sandbox: Sand
     page = console.get(one(sandbox))
     assert "<code>latency</code> 200 ms" in page
     assert "still in, until" in page
+    assert "Fault put in: latency" in page
+    faults.undo(sandbox.faults.get())
+    assert "Fault taken out: latency" in console.get(one(sandbox))
+
+
+@pytest.mark.parametrize(
+    ("act", "is_frozen", "word"), [("freeze", True, "Frozen"), ("thaw", False, "In use")]
+)
+def test_how_long_it_rests_or_is_used_counts_from_its_last_freezing_or_thawing(
+    console: Console, sandbox: Sandbox, act: str, is_frozen: bool, word: str
+) -> None:
+    now = timezone.now()
+    Sandbox.objects.filter(pk=sandbox.pk).update(state_since=now - timedelta(hours=3), frozen=is_frozen)
+    SandboxEvent.act(sandbox, act, actor="worker")
+    sandbox.events.filter(new=act).update(at=now - timedelta(minutes=4))
+
+    page, shown = console.get(one(sandbox)), fleet(Question())
+
+    assert f"{word} for 4 min" in page
+    assert ", for 4 min</dd>" in page.replace("<code>ready</code>, frozen", "<code>ready</code>")
+    assert "for 3 h" not in page
+    assert [row.since for row in shown.rows] == ["4 min"]
+
+
+def test_what_was_frozen_before_it_slept_counts_from_its_waking(sandbox: Sandbox) -> None:
+    now = timezone.now()
+    Sandbox.objects.filter(pk=sandbox.pk).update(state_since=now - timedelta(minutes=2))
+    SandboxEvent.act(sandbox, "freeze", actor="worker")
+    sandbox.events.filter(new="freeze").update(at=now - timedelta(hours=5))
+    sandbox.refresh_from_db()
+
+    assert story(sandbox).since == fleet(Question()).rows[0].since == "2 min"
+
+
+def test_its_end_is_told_in_sentences(console: Console) -> None:
+    at = timezone.now() - timedelta(seconds=30)
+    (leaving,) = made_up(1, state=State.DELETING, state_since=at)
+    (gone,) = made_up(1, state=State.DELETED, state_since=at)
+
+    assert "Its deletion began 3" in console.get(one(leaving))
+    assert "It is gone, deleted 3" in console.get(one(gone))
 
 
 def event(kind: str, old: str, new: str, second: float) -> SandboxEvent:
