@@ -16,7 +16,7 @@ _MISMATCH = "That name and password do not belong together. Check both and try a
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
     error_messages = {
         **DefaultAccountAdapter.error_messages,
-        "account_inactive": "This account is closed. Ask your instructor to open it again.",
+        "account_inactive": "This account is closed. Ask whoever runs this site to open it again.",
         "email_password_mismatch": _MISMATCH,
         "username_password_mismatch": _MISMATCH,
         "incorrect_password": "That is not your password. Check it and try again.",

@@ -1,5 +1,6 @@
 """Signing in and out: by either name, to a safe place, with a new session, and not without end."""
 
+import re
 import time
 from typing import Any
 
@@ -202,6 +203,17 @@ def test_changing_the_password_signs_the_other_machines_out(ada: Any, client: Cl
     assert other.get("/accounts/password/change/").status_code == 302
 
 
+@pytest.mark.parametrize("path", ["login", "signup", "password/reset", "inactive"])
+def test_who_makes_and_opens_accounts_is_told_the_same_wherever_a_visitor_may_ask(
+    client: Client, path: str
+) -> None:
+    page = client.get(f"/accounts/{path}/").content.decode()
+
+    assert re.search("[Ww]hoever runs", page)
+    assert "nstructor makes" not in page
+    assert "sk your instructor" not in page
+
+
 @pytest.mark.parametrize("role", ["instructor", "admin"])
 def test_another_role_needs_a_new_session_everywhere(ada: Any, client: Client, role: str) -> None:
     """So a session that somebody got hold of before never has the rights that came later."""
@@ -260,11 +272,11 @@ def test_an_account_without_a_password_is_told_whom_to_ask_for_one(client: Clien
     guest.save()
     client.force_login(guest)
 
-    assert "Ask your instructor" in client.get("/accounts/password/change/").content.decode()
+    assert "Ask whoever runs" in client.get("/accounts/password/change/").content.decode()
 
 
 def test_without_a_mail_server_a_forgotten_password_page_says_whom_to_ask(client: Client) -> None:
-    assert "Ask your instructor" in client.get("/accounts/password/reset/").content.decode()
+    assert "Ask whoever runs" in client.get("/accounts/password/reset/").content.decode()
 
 
 def test_asking_for_a_new_password_answers_the_same_for_known_and_unknown_addresses(

@@ -178,10 +178,18 @@ def test_a_class_says_when_it_is(lesson: Lesson, starts: int, ends: int | None, 
 def test_an_empty_class_says_what_to_do_next(lesson: Lesson) -> None:
     Enrolment.objects.filter(role="student").delete()
 
-    assert "An admin adds students" in lesson.get()
+    assert "Whoever runs this site adds students" in lesson.get()
     assert "manage.py enrol NAME" in lesson.get(viewer=make.admin("root"))
     for more in ("gradebook/", "people/", "rows/?parts=say.old"):
         assert lesson.get(more)
+
+
+@pytest.mark.parametrize("role", ["instructor", "admin"])
+def test_people_are_told_who_makes_accounts_and_how_whoever_asks(lesson: Lesson, role: str) -> None:
+    page = lesson.get("people/", viewer=make.admin("root") if role == "admin" else lesson.grace)
+
+    for said in ("Whoever runs this site makes accounts", "manage.py add_user NAME", "manage.py enrol NAME"):
+        assert said in page
 
 
 def test_a_class_before_any_course_is_loaded_still_shows_its_students(db: None) -> None:
@@ -213,7 +221,9 @@ def test_an_instructor_with_one_class_is_led_to_it_and_one_with_none_is_told(les
     assert "0 students" in listed
 
     browser.force_login(make.instructor("barbara"))
-    assert "No class is yours" in browser.get("/class/").content.decode()
+    told = browser.get("/class/").content.decode()
+    assert "No class is yours" in told
+    assert "manage.py enrol" in told
 
 
 def test_a_class_of_somebody_else_and_a_student_of_another_class_are_not_there(lesson: Lesson) -> None:
