@@ -35,6 +35,10 @@ ASSUMED_START_S = 3.0
 # A broker whose controller session (24 h) runs out while it is frozen wakes slowly, so none grows that old.
 OLDEST = timedelta(hours=12)
 TOO_OLD = "It grew too old to be kept warm."
+WITH_SITE = "It was stopped with the site."
+# What a backend says of what ended while none of the site was there.
+_ENDED_WITH_SITE = "host_restarted"
+_NO_TROUBLE = {TOO_OLD, WITH_SITE}
 # What is too many stays for a while: the next rush may be near.
 SURPLUS_STAYS = timedelta(minutes=10)
 TROUBLE_WINDOW = timedelta(minutes=5)
@@ -192,7 +196,7 @@ def _remove_the_bad(cluster: Cluster, profile: str, seen: Mapping[UUID, Observat
     for sandbox in mine.filter(state__in=[State.WARM, State.FAILED]):
         why = _what_is_wrong(sandbox, seen.get(sandbox.pk))
         if why and sandbox.move_to(State.DELETING, actor="sweep", wish=True, detail=why):
-            level = logging.INFO if why == TOO_OLD else logging.WARNING
+            level = logging.INFO if why in _NO_TROUBLE else logging.WARNING
             logger.log(level, "pool.removed", extra={"sandbox": sandbox.hex, "why": why})
             yield sandbox.pk
 
@@ -200,6 +204,8 @@ def _remove_the_bad(cluster: Cluster, profile: str, seen: Mapping[UUID, Observat
 def _what_is_wrong(sandbox: Sandbox, seen: Observation | None) -> str:
     if sandbox.now is State.FAILED:
         return sandbox.failure_sentence or "It did not start."
+    if seen is not None and seen.cause == _ENDED_WITH_SITE:
+        return WITH_SITE
     if seen is None or seen.phase is not Phase.RUNNING:
         return "It died while it was kept warm."
     return TOO_OLD if timezone.now() - sandbox.state_since > OLDEST else ""

@@ -7,6 +7,7 @@ what is "really" there.
 import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -171,6 +172,20 @@ class FullBackend(MemoryBackend):
 
     def look(self) -> Mapping[str, Observation]:
         return {name: self.observe(name) for name in self.inventory()}
+
+
+class RestartedBackend(MemoryBackend):
+    """What does not run in it ended while its host was away, with the site or the machine."""
+
+    def __init__(self) -> None:
+        super().__init__(pace_s={}, store=shared)
+
+    def look(self) -> Mapping[str, Observation]:
+        seen = super().look()
+        return {name: self._told(one) if one.phase is Phase.STOPPED else one for name, one in seen.items()}
+
+    def _told(self, seen: Observation) -> Observation:
+        return replace(seen, cause="host_restarted", detail="It stopped when the platform restarted.")
 
 
 class UnreachableBackend:

@@ -393,6 +393,21 @@ def test_a_poisoned_pool_heals(fill: Fill, ada: User) -> None:
     invariants.check()
 
 
+def test_a_pool_that_ended_with_the_site_is_replaced_without_a_warning(
+    fill: Fill, use_backend: Use, caplog: pytest.LogCaptureFixture
+) -> None:
+    (ended,) = fill(1)
+    kill_all()
+    use_backend("RestartedBackend")
+
+    sweep_and_settle()
+    sweep_and_settle()
+
+    assert [line.levelname for line in caplog.records if line.message == "pool.removed"] == ["INFO"]
+    assert ended.events.get(new="deleting").detail == "It was stopped with the site."
+    assert Sandbox.objects.get(state=State.WARM) != ended
+
+
 @pytest.mark.logs("pool.removed")
 def test_a_pool_whose_starts_fail_is_not_tried_for_ever(here: Cluster, use_backend: Use) -> None:
     use_backend("CrashLoopBackend")
