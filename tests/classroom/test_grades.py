@@ -41,7 +41,9 @@ def test_points_are_added_up_by_lab_and_in_all(lesson: Lesson) -> None:
     assert [grade.points for grade in by_name["Ada Lovelace"].grades] == [1, None, 4, None]
     assert (by_name["Ada Lovelace"].total, by_name["Edsger Dijkstra"].total, book.points) == (5, 0, 38)
     assert book.median == 2.5
-    assert "<b>2.5 of 38</b>" in lesson.get("gradebook/")
+    page = lesson.get("gradebook/")
+    assert "<b>2.5 of 38</b>" in page
+    assert "The bars above a column count the students" in page
 
 
 def test_a_lab_that_is_revised_changes_no_mark(lesson: Lesson) -> None:
