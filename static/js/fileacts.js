@@ -29,7 +29,6 @@ export function createFileActs(root, { shown, folder, make, remove }) {
     say(no, path ? "Keep it" : "Never mind");
     say(row.querySelector(".err"), "");
     yes.classList.toggle("danger", Boolean(path));
-    name.required = !path;
     if (path) return no.focus();
     name.value = `${folder()}/new.py`;
     name.focus();
@@ -58,6 +57,7 @@ export function createFileActs(root, { shown, folder, make, remove }) {
   $("#file-new").addEventListener("click", ({ currentTarget }) => ask(currentTarget, { path: null }));
   $("#file-delete").addEventListener("click", ({ currentTarget }) => shown() && ask(currentTarget, { path: shown() }));
   no.addEventListener("click", close);
+  name.addEventListener("input", () => say(row.querySelector(".err"), ""));
   row.addEventListener("submit", (event) => {
     event.preventDefault();
     act();

@@ -47,8 +47,24 @@ export async function putFile(path, text, base) {
   return { ok: true, version: body.version };
 }
 
+const NAME = /^[A-Za-z0-9_][A-Za-z0-9._ -]{0,99}$/;
+
+/**
+ * What keeps a path from being a file's, in a sentence; "" when nothing does. The site has the last word, but what a
+ * browser makes of `..` in an address never reaches it.
+ */
+export function nameFault(path) {
+  if (!path) return "Give the file a name, such as try/mine.py.";
+  if (path.endsWith("/")) return `A folder comes with its first file. Name one, such as ${path}mine.py.`;
+  if (path.split("/").every((name) => NAME.test(name))) return "";
+  return "This cannot be a file’s name. Each part of it begins with a letter, a digit or an underscore, and holds only "
+    + "these, dots, dashes and spaces: try/mine.py is one, ../mine.py is none.";
+}
+
 /** A new, empty file; a file of this name that is there already is left alone, and said. */
 export async function makeFile(path) {
+  const fault = nameFault(path);
+  if (fault) throw new Error(fault);
   const made = await putFile(path, "", "");
   if (made.conflict) throw new Error("There is a file of this name already. Choose another name.");
 }

@@ -13,6 +13,8 @@ import { tabKeys } from "./board.js";
 import { visible } from "./keys.js";
 
 const SHOWN_TABS = 5;
+/** Of these, at most so many are tabs because they were opened. */
+const KEPT_TABS = 3;
 
 /**
  * @param {HTMLElement} root the .work element; data-editor: address of the editor's bundle, data-folders: folders of
@@ -36,6 +38,8 @@ export function createWorkspace(root, { stage, sheet, onRun }) {
   let editor = null;
   let files = [];
   let shown = null;
+  /** Files that were in the editor, the last one last: a text goes back and forth between them. */
+  let opened = recall().opened ?? [];
   let sandbox = "";
   const pressedTwice = justNow();
 
@@ -86,7 +90,8 @@ export function createWorkspace(root, { stage, sheet, onRun }) {
       return complain(error.message);
     }
     shown = path;
-    remember({ file: path });
+    opened = [...opened.filter((one) => one !== path), path].slice(-SHOWN_TABS);
+    remember({ file: path, opened });
     const file = saves.files.get(path);
     editor.show(path, file.text);
     tabs();
@@ -114,7 +119,7 @@ export function createWorkspace(root, { stage, sheet, onRun }) {
   }
 
   function tabs() {
-    const { near, far } = arranged(files, folders, shown, programs);
+    const { near, far } = arranged(files, folders, opened, programs);
     $(".file-tabs").replaceChildren(...near.map((path) => {
       const on = path === shown;
       const tab = h("button", { type: "button", role: "tab", tabIndex: on ? 0 : -1, title: visible(path) },
@@ -225,6 +230,15 @@ export function createWorkspace(root, { stage, sheet, onRun }) {
     if (!shown && files.length) await show(first(files, folders, programs));
   }
 
+  /** A lab was begun: its first program is in the editor, or will be when the workspace is opened. */
+  async function turnTo(folder) {
+    const path = programs.find((one) => one.startsWith(`${folder}/`));
+    if (!path) return;
+    remember({ file: path });
+    if (!isOpen()) shown = null;
+    else if (editor && files.includes(path)) await show(path);
+  }
+
   /**
    * Open one file, as a button in the text asks. @param {string} name a path, or a file of this lesson's labs
    * @returns {Promise<string|null>} what it was taken for; null without a sandbox
@@ -262,22 +276,28 @@ export function createWorkspace(root, { stage, sheet, onRun }) {
   sheet.onClose(() => open(false));
   root.hidden = false;
   if (opensAtOnce(recall(), sheet)) open();
-  return { attach, changed, openFile, open };
+  return { attach, changed, turnTo, openFile, open };
 }
 
-/** The lesson's own files as tabs, its labs' programs first; the rest in the list. */
-export function arranged(files, folders, shown, programs = []) {
+/**
+ * The lesson's own files as tabs, its labs' programs first, and those that were opened last; the rest in the list.
+ * @param {string[]} opened files that were in the editor, the one that is in it last
+ */
+export function arranged(files, folders, opened, programs = []) {
   const rank = (path) => (programs.includes(path) ? programs.indexOf(path) : path.endsWith(".py") ? 100 : 200);
-  const own = files.filter((path) => folders.some((folder) => path.startsWith(`${folder}/`)));
-  const ranked = (own.length ? own : files).toSorted((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
-  const near = ranked.slice(0, SHOWN_TABS);
-  if (shown && !near.includes(shown)) near[Math.min(near.length, SHOWN_TABS - 1)] = shown;
+  const inside = (names) => files.filter((path) => names.some((folder) => path.startsWith(`${folder}/`)));
+  const own = [inside(folders), inside(["try"]), files].find((some) => some.length) ?? [];
+  const ranked = own.toSorted((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+  const kept = opened.filter((path) => files.includes(path)).slice(-KEPT_TABS);
+  const others = ranked.filter((path) => !kept.includes(path)).slice(0, SHOWN_TABS - kept.length);
+  const row = [...ranked, ...files];
+  const near = [...others, ...kept].sort((a, b) => row.indexOf(a) - row.indexOf(b));
   return { near, far: files.filter((path) => !near.includes(path)) };
 }
 
 /** Which file a workspace opens with: the first program of the first lab that is there. */
 export function first(files, folders, programs = []) {
-  return programs.find((path) => files.includes(path)) ?? arranged(files, folders, null).near[0];
+  return programs.find((path) => files.includes(path)) ?? arranged(files, folders, []).near[0];
 }
 
 /** `producer.py` in the text means the lab's own producer.py. @returns {string|null} */

@@ -11,6 +11,7 @@ import { sentence } from "../../static/js/lenses/lag.js";
 import { moved } from "../../static/js/pick.js";
 import { laneRows } from "../../static/js/rows.js";
 import { skyline } from "../../static/js/time.js";
+import { nameFault } from "../../static/js/files.js";
 import { arranged, first, resolve } from "../../static/js/workspace.js";
 import { model, record } from "./scene.js";
 
@@ -101,12 +102,30 @@ test("the skyline counts what the log grew by, never what it lost", () => {
 
 test("a lesson's own files come first, programs before others, and what is shown is always a tab", () => {
   const files = ["a/lab.json", "a/producer.py", "a/audit.py", "b/other.py", "kafka.properties"];
-  assert.deepEqual(arranged(files, ["a"], null).near, ["a/audit.py", "a/producer.py", "a/lab.json"]);
-  assert.ok(arranged(files, ["a"], "kafka.properties").near.includes("kafka.properties"));
-  assert.deepEqual(arranged(files, ["a"], null, ["a/producer.py", "a/audit.py"]).near[0], "a/producer.py");
-  assert.deepEqual(arranged(files, ["a"], null).far, ["b/other.py", "kafka.properties"]);
+  assert.deepEqual(arranged(files, ["a"], []).near, ["a/audit.py", "a/producer.py", "a/lab.json"]);
+  assert.ok(arranged(files, ["a"], ["kafka.properties"]).near.includes("kafka.properties"));
+  assert.deepEqual(arranged(files, ["a"], [], ["a/producer.py", "a/audit.py"]).near[0], "a/producer.py");
+  assert.deepEqual(arranged(files, ["a"], []).far, ["b/other.py", "kafka.properties"]);
   assert.equal(first(files, ["nothing"]), "a/audit.py");
   assert.equal(first(files, ["a"], ["c/x.py", "a/producer.py"]), "a/producer.py");
+});
+
+test("the files that were opened last stay tabs beside the lesson's own; another lesson's are in the list", () => {
+  const own = ["a/1.py", "a/2.py", "a/3.py", "a/4.py", "a/5.py"];
+  const files = [...own, "b/other.py", "try/first.py", "try/second.py"];
+  const { near, far } = arranged(files, ["a"], ["gone.py", "a/5.py", "try/second.py", "try/first.py"]);
+  assert.deepEqual(near, ["a/1.py", "a/2.py", "a/5.py", "try/first.py", "try/second.py"]);
+  assert.deepEqual(far, ["a/3.py", "a/4.py", "b/other.py"]);
+  assert.deepEqual(arranged(files, ["not-begun"], []).near, ["try/first.py", "try/second.py"]);
+});
+
+test("what cannot be a file's name is said before the site is asked", () => {
+  assert.deepEqual(["mine.py", "try/mine.py", "a b.py"].map(nameFault), ["", "", ""]);
+  assert.match(nameFault(""), /Give the file a name/);
+  assert.match(nameFault("try/"), /try\/mine\.py/);
+  for (const path of ["../x.py", "/x.py", "a//b.py", ".hidden", "a/./b.py", "naïve.py"]) {
+    assert.match(nameFault(path), /cannot be a file’s name/, path);
+  }
 });
 
 test("a file named in the text is the lab's own file of that name", () => {

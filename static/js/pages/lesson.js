@@ -51,10 +51,12 @@ function onPanel(panel) {
 
 /** Other rooms' news: htmx listens on the body for it. */
 async function onNews(kind, data) {
-  if (kind === "attempt") look.atLab(topicsOf(labWith("lab", data.lab)), { begun: true });
+  const begun = kind === "attempt" ? labWith("lab", data.lab) : null;
+  if (begun) look.atLab(topicsOf(begun), { begun: true });
   if (kind === "verdict" || kind === "attempt") document.body.dispatchEvent(new CustomEvent("lab:changed", { detail: data }));
   if (kind === "fault") (await tools)?.deck.changed(data);
-  if (kind === "files" || kind === "attempt") (await tools)?.workspace.changed(data);
+  if (kind === "files" || kind === "attempt") await (await tools)?.workspace.changed(data);
+  if (begun) await (await tools)?.workspace.turnTo(begun.dataset.folder);
 }
 
 function onStatus(live) {
