@@ -26,6 +26,7 @@ from sandboxes.backends.base import (
 from sandboxes.errors import SandboxError, TooOften
 from sandboxes.models import Sandbox
 from sandboxes.why import ALL, LATEST, why_alive
+from sandboxes.word_of_staff import word_of_staff
 
 FAULT_S = 20
 LATENCY_MS = 400
@@ -255,7 +256,9 @@ def _panel(
     acted: bool = False,
 ) -> HttpResponse:
     """acted: the answer to a press, so the focus goes where the button was."""
-    context = panels.context(sandbox, now=timezone.now()) | {"refused": sentence, "acted": acted}
+    now = timezone.now()
+    staff = word_of_staff(student_of(request), sandbox, now=now)
+    context = panels.context(sandbox, now=now) | {"staff": staff} | {"refused": sentence, "acted": acted}
     response = render(request, "sandboxes/panel.html", context, status=status)
     # A fragment belongs to the page as it is now, never to one that comes back from the cache.
     response["Cache-Control"] = "no-store"
