@@ -26,7 +26,8 @@ dev: # The environment for proving: what every target below stands on
 test: check ## Prove everything: checks, unit tests, real Kafka, real browser
 	@$(PY) manage.py setup --no-site
 	$(PY) -m pytest -n 2 -q -m "$(FAST)" $(PYTEST_ARGS)
-	$(PY) -m pytest -n 2 --dist loadgroup -ra -m "not ($(FAST)) and not browser" $(PYTEST_ARGS)
+	@# One more than CI has cores: these spend much of their time waiting for processes to start or end.
+	$(PY) -m pytest -n 3 --dist loadgroup -ra -m "not ($(FAST)) and not browser" $(PYTEST_ARGS)
 	@# Playwright keeps an event loop in its thread, where no asyncio test can run: a process of its own.
 	$(PY) -m pytest -ra -m browser $(PYTEST_ARGS)
 

@@ -5,7 +5,6 @@ committed group, her files, a lab with a verdict that failed and one that passed
 """
 
 import contextlib
-import os
 import sqlite3
 import tarfile
 from collections.abc import Iterator
@@ -88,6 +87,11 @@ def test_a_database_of_a_newer_version_is_refused_in_a_sentence_and_left_alone(
     assert all_rows(old) == before
 
 
+def _as_it_was(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo:
+    """Ours, so to be trusted: users and modes are what is tested."""
+    return member
+
+
 @pytest.mark.kafka
 @pytest.mark.slow
 @pytest.mark.xdist_group("whole site")
@@ -95,7 +99,10 @@ def test_a_database_of_a_newer_version_is_refused_in_a_sentence_and_left_alone(
 def test_a_student_finds_records_files_and_verdicts_where_they_left_them(old: Site) -> None:
     with tarfile.open(FIRST_SLICE / "sandboxes.tar.gz") as tar:
         # As root each sandbox belongs to a user of its own, whose number is part of its data.
-        tar.extractall(old.data / "sandboxes", filter="tar" if os.geteuid() == 0 else "data")
+        tar.extraction_filter = staticmethod(
+            _as_it_was
+        )  # Python before 3.11.4 knows no filter, and needs none
+        tar.extractall(old.data / "sandboxes")
     (old.data / "sandboxes").chmod(0o711)
     before = all_rows(old)
 

@@ -1,8 +1,6 @@
 """SIGKILL for every process of a site and of its sandboxes at one moment, then `manage.py up` again (F22)."""
 
-import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -21,19 +19,6 @@ PATIENCE_S = 120
 def site() -> Iterator[WholeSite]:
     with whole_site(WARM_POOL="1") as site:
         yield site
-
-
-def left_of(site: WholeSite) -> list[int]:
-    """Processes that still know the site's directory."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if (
-                str(site.data).encode()
-                in (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
-            ):
-                found.append(int(process.name))
-    return found
 
 
 @pytest.mark.logs("host.", "sandbox.", "pool.", "sweep.", "live.", "kombu|celery")
@@ -55,7 +40,7 @@ def test_after_a_power_cut_everything_is_there_again(site: WholeSite, case: Case
 
     assert edsger.press("start").state in STARTED  # in flight when the power goes
     killed = site.cut_the_power()
-    left = left_of(site)
+    left = site.left()
     site.start()
     case.cleared()
     site.ask("until", "edsger", "ready", PATIENCE_S)

@@ -26,6 +26,7 @@ from tests.sandboxes.engines import ROOT, Site
 
 LOOKING = "tests.faults.looking"
 _READY_S = 120
+_DARK_S = 20
 _DROPPED = ("SECRET_KEY", "DATABASE_URL", "DJANGO_SETTINGS_MODULE", "DJANGO_ALLOW_ASYNC_UNSAFE", "REDIS_URL")
 
 
@@ -67,12 +68,25 @@ class WholeSite:
     def cut_the_power(self) -> int:
         """SIGKILL for every process of the site and of its sandboxes, all at the same moment; how many."""
         assert self._process
-        family = family_of(self._process.pid)
-        for pid in family:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        family, killed = family_of(self._process.pid), 0
+        until = time.monotonic() + _DARK_S
+        while family and time.monotonic() < until:
+            for pid in family:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            killed += len(family)
+            family = self.left()  # made while we were at it
         self._process.wait(10)
-        return len(family)
+        return killed
+
+    def left(self) -> list[int]:
+        """Processes that still know the site's directory."""
+        known, found = str(self.data).encode(), []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if known in (process / "environ").read_bytes() + (process / "cmdline").read_bytes():
+                    found.append(int(process.name))
+        return found
 
     def endpoint(self, hex_id: str) -> KafkaEndpoint:
         """The platform's way to a sandbox's Kafka, once it answers."""
