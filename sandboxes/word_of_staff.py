@@ -15,6 +15,7 @@ LONGEST = timedelta(days=1)
 NEWS = timedelta(minutes=15)
 _WHO = {"admin": "An admin", "instructor": "An instructor"}
 _BORN = {State.QUEUED.value, State.BINDING.value, "claim"}
+_SAID = {*_BORN, State.SUSPENDING.value, State.DELETING.value, State.RESUMING.value, "extend", "hold"}
 _ASLEEP = {State.SUSPENDING, State.SUSPENDED}
 _GONE = "Its topics, records and files are gone; your verdicts and points stay."
 _NEVER_YOURS = "Its start was cancelled; nothing of yours was in it."
@@ -59,9 +60,7 @@ def word_of_staff(owner: User, sandbox: Sandbox | None, *, now: datetime) -> Wor
 def _events(owner: User, since: datetime) -> list[_Event]:
     """Sorted here: in order of their numbers, the database would read everybody's."""
     rows: Iterable[tuple[Any, ...]] = (
-        SandboxEvent.objects.filter(
-            sandbox__owner=owner, at__gte=since, kind__in=(SandboxEvent.MOVE, SandboxEvent.ACT)
-        )
+        SandboxEvent.objects.filter(sandbox__owner=owner, at__gte=since, new__in=_SAID)
         .order_by()
         .values_list("pk", "sandbox_id", "kind", "old", "new", "actor", "at", "detail")
     )

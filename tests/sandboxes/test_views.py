@@ -183,11 +183,28 @@ def test_why_says_what_last_counted(page: Client, ada: User) -> None:
     assert "30 min after its last use" in why
 
 
+def test_why_tells_its_story_in_plain_words_with_how_long_each_thing_was(page: Client, ada: User) -> None:
+    sandbox = ready_sandbox(ada)
+    for old, new, took in (("", "kafka", 0), ("kafka", "probe", 1.5), ("probe", "", 0.25)):
+        SandboxEvent.objects.create(
+            sandbox=sandbox, at=timezone.now(), kind="stage", old=old, new=new, generation=1,
+            actor="worker", took_s=took,
+        )  # fmt: skip
+    SandboxEvent.record(sandbox, old="warm", at=timezone.now(), actor="student", took_s=122.41)
+
+    why = page.get("/sandbox/why/").content.decode()
+
+    assert "its Kafka is asked to answer <small>before: its broker starts, 1.50 s</small>" in why
+    assert "its Kafka has answered <small>before: its Kafka is asked to answer, 0.25 s</small>" in why
+    assert "ready, by its owner <small>before: kept warm, 2 min</small>" in why
+    assert "stage" not in why.split("<ol")[1]
+
+
 def test_a_panel_costs_few_queries(
     page: Client, ada: User, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     ready_sandbox(ada)
-    with django_assert_max_num_queries(4):  # session, user, sandbox with its cluster, faults
+    with django_assert_max_num_queries(5):  # session, user, what staff did, sandbox with its cluster, faults
         panel_of(page)
 
 
