@@ -12,6 +12,7 @@ from sandboxes.models import Sandbox, SandboxEvent
 
 LATEST = 12
 ALL = 300
+SHORTEST_S = 0.01
 
 _SOURCES = {
     "start": "it was started",
@@ -24,10 +25,10 @@ _SOURCES = {
 }
 _STATES = {
     "": "nothing",
-    State.QUEUED: "waiting for room",
+    State.QUEUED: "in the queue",
     State.PROVISIONING: "starting",
     State.WARM: "kept warm",
-    State.BINDING: "being handed over",
+    State.BINDING: "on its way to its owner",
     State.READY: "ready",
     State.DEGRADED: "broker down",
     State.SUSPENDING: "going to sleep",
@@ -38,7 +39,12 @@ _STATES = {
     State.DELETED: "gone",
     State.QUARANTINED: "set aside",
 }
-_STAGES = {"namespaces": "walls", "kafka": "broker", "probe": "proof"}
+_STAGES = {
+    "namespaces": "walls are put around it",
+    "kafka": "its broker starts",
+    "probe": "its Kafka is asked to answer",
+}
+_PROVEN = "its Kafka has answered"
 _ACTS = {
     "extend": "asked to be kept awake",
     "hold": "held awake",
@@ -51,14 +57,14 @@ _ACTORS = {"worker": "", "sweep": "", "student": "its owner", "check": "a lab"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """One line of the timeline. who: "" for the platform itself; took_s: of the state that ended, else 0."""
+    """One line of the timeline. who: "" for the platform; before: what ended then, and its time."""
 
     at: datetime
     kind: str
     what: str
     who: str
     detail: str
-    took_s: float
+    before: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,15 +135,30 @@ def _moment(event: SandboxEvent) -> Moment:
         what=_what(event),
         who=_who(event),
         detail=event.detail,
-        took_s=event.took_s if event.kind in {SandboxEvent.MOVE, SandboxEvent.STAGE} and event.old else 0.0,
+        before=_before(event),
     )
+
+
+def _before(event: SandboxEvent) -> str:
+    """`kept warm, 2 min`; "" for what ends nothing, or nothing that lasted."""
+    words = {SandboxEvent.MOVE: _STATES, SandboxEvent.STAGE: _STAGES}.get(event.kind)
+    if words is None or not event.old or event.took_s < SHORTEST_S:
+        return ""
+    return f"{words.get(event.old, event.old)}, {_lasting(event.took_s)}"
+
+
+def _lasting(seconds: float) -> str:
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def _what(event: SandboxEvent) -> str:
     if event.kind == SandboxEvent.STAGE:
-        return f"stage: {_STAGES.get(event.new, event.new)}" if event.new else "last stage over"
+        return _STAGES.get(event.new, event.new) if event.new else _PROVEN
     if event.kind == SandboxEvent.FAULT:
-        return f"fault put in: {event.new}" if event.new else f"fault taken out: {event.old}"
+        kind = (event.new or event.old).replace("_", " ")
+        return f"fault {'put in' if event.new else 'taken out'}: {kind}"
     if event.kind == SandboxEvent.ACT:
         return _ACTS.get(event.new, event.new)
     return _STATES.get(event.new, event.new)

@@ -301,7 +301,7 @@ def test_the_whole_story_has_an_address_of_its_own(page: Client, ada: User) -> N
     for said in (
         "What last counted as use",
         "it was started",
-        "waiting for room",
+        "in the queue",
         "starting",
         "by root, admin",
     ):
