@@ -151,6 +151,35 @@ def test_one_signs_in_and_out_with_keys_alone(visit: Visit) -> None:
     visit.page.wait_for_url(visit.origin + "/accounts/login/")
 
 
+@pytest.mark.parametrize("path", ["/", "/lessons/first/", "/search/?q=offs"])
+def test_back_after_signing_out_shows_no_page_of_whoever_was_signed_in(visit: Visit, path: str) -> None:
+    sign_in(visit)
+    visit.go(path)
+    page = visit.page
+    page.locator(".user").click()
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url(visit.origin + "/accounts/login/")
+
+    page.go_back()
+
+    page.locator(".user").wait_for(state="detached")
+    assert "Ada" not in page.locator("body").inner_text()
+
+
+def test_back_in_a_lesson_leads_to_where_one_was(visit: Visit) -> None:
+    sign_in(visit)
+    page = visit.page
+    visit.go("/lessons/first/")
+    page.evaluate("location.hash = 'record'")
+    visit.go("/search/?q=offs")
+
+    page.go_back()
+
+    page.wait_for_url(visit.origin + "/lessons/first/#record")
+    page.locator("#record").wait_for()
+    assert visit.said == []
+
+
 def test_during_a_pause_the_button_waits_until_another_name_is_typed(visit: Visit) -> None:
     for _ in range(6):
         visit.go("/accounts/login/")

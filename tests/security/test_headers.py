@@ -41,6 +41,18 @@ def test_every_page_carries_the_headers(scene: Scene, row: Row, person: str) -> 
 
 
 @pytest.mark.parametrize("row", PAGES, ids=lambda row: row.path)
+def test_no_page_of_a_signed_in_person_is_kept_for_whoever_presses_back(scene: Scene, row: Row) -> None:
+    response = scene.client("ada").get(scene.fill(row.path))
+
+    is_page = response.status_code == 200 and response["Content-Type"].startswith("text/html")
+    assert not is_page or "no-store" in response["Cache-Control"].split(", ")
+
+
+def test_a_strangers_page_may_come_back_at_once(client: Client, db: None) -> None:
+    assert client.get("/accounts/login/")["Cache-Control"] != "private, no-store"
+
+
+@pytest.mark.parametrize("row", PAGES, ids=lambda row: row.path)
 def test_no_page_may_load_from_elsewhere_or_run_a_script_that_is_not_a_file_of_ours(
     scene: Scene, row: Row
 ) -> None:
