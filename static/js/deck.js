@@ -25,7 +25,7 @@ const FAULTS = {
     title: "Lose the answers", says: "Requests arrive, answers do not", path: "M4 10h22M22 6l4 4-4 4M26 20h-9M13 17l-6 6M7 17l6 6",
   },
 };
-/** What holds while a fault is in force; a lab's own stimulus may have made it, and is told the same way. */
+/** What holds while a fault is in force; when a lab's own stimulus made it, the line says so. */
 const IN_FORCE = {
   broker_stop: "the broker is stopped", broker_kill: "the broker was killed", latency: "the network is slow",
   cut: "the network is cut", drop_responses: "answers are lost",
@@ -94,17 +94,18 @@ function createLine(line) {
   function tick() {
     const seconds = Math.ceil((now.until - Date.now()) / 1000);
     // Longer than it was ours: somebody else, a lab perhaps, holds it on.
-    if (seconds < -UNDO_S) show(now.kind, { until: null, own: false }, true);
+    if (seconds < -UNDO_S) show(now.kind, { until: null, own: false, lab: false }, true);
     else say(left, seconds > 0 ? `${plural(seconds, "second")} left` : "being undone");
   }
 
-  function show(kind, { until, own }, anew = false) {
+  function show(kind, { until, own, lab = true }, anew = false) {
     // What is known of its end stays: the event and the panel tell of the same fault once more.
     if (now.kind === kind && !anew) return;
     clearInterval(timer);
     now = { kind, until };
     const what = IN_FORCE[kind] ?? kind;
-    say(sentence, until ? `Broken by you: ${what}, until ${clock(until)}.` : `Just now ${what}.`);
+    const byLab = `${what[0].toUpperCase()}${what.slice(1)} on purpose: the lab did it, and ends it.`;
+    say(sentence, until ? `Broken by you: ${what}, until ${clock(until)}.` : lab ? byLab : `Just now ${what}.`);
     say(left, "");
     undo.hidden = !own;
     line.hidden = false;

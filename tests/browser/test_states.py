@@ -14,7 +14,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from accounts.models import User
-from sandboxes import expiry, reconcile, services
+from sandboxes import expiry, faults, reconcile, services
 from sandboxes.backends.base import Fault
 from sandboxes.models import Cluster, FaultRecord, Sandbox
 from tests.browser import shots_of
@@ -207,6 +207,46 @@ def test_a_fault_from_before_the_page_was_opened_is_said_and_undone_on_the_board
 
     expect(line).to_be_hidden()
     assert not faults_in(cast.ada)
+    assert visit.said == []
+
+
+def test_a_fault_of_a_lab_is_said_to_be_on_purpose_and_not_to_undo(visit: Visit, cast: Cast) -> None:  # noqa: F811
+    faults.book(ready_sandbox(cast.ada), Fault(kind="latency", ms=50), seconds=600, actor="check")
+    sign_in(visit)
+    without_streams(visit)
+    visit.go("/lessons/first/")
+    line = visit.page.locator("#broken")
+
+    expect(line).to_contain_text("The network is slow on purpose: the lab did it, and ends it.")
+    expect(line.get_by_role("button")).to_be_hidden()
+    assert visit.said == []
+
+
+# The news of what a press did comes before the answer to it.
+NEWS_FIRST = """() => {
+    const { open, send } = XMLHttpRequest.prototype;
+    XMLHttpRequest.prototype.open = function (method, ...rest) {
+        this.isPost = method === "POST";
+        return open.call(this, method, ...rest);
+    };
+    XMLHttpRequest.prototype.send = function (body) {
+        if (!this.isPost) return send.call(this, body);
+        setTimeout(() => document.body.dispatchEvent(new CustomEvent("sandbox:changed")), 0);
+        setTimeout(() => send.call(this, body), 1000);
+    };
+}"""
+
+
+def test_the_answer_to_a_press_arrives_when_news_of_it_came_first(visit: Visit, cast: Cast) -> None:  # noqa: F811
+    asleep(cast.ada, lambda name: None)
+    sign_in(visit)
+    without_streams(visit)
+    visit.go("/lessons/first/")
+    visit.page.evaluate(NEWS_FIRST)
+
+    visit.page.locator("#wake").click()
+
+    expect(visit.page.locator("#sandbox-panel")).to_contain_text("Your cluster is waking")
     assert visit.said == []
 
 
