@@ -8,7 +8,7 @@ FAST := not kafka and not postgres and not browser and not slow
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up setup dev test fast check types format lock course-check course-mutate bench faults backup restore clean
+.PHONY: help up setup dev test fast check format lock course-check course-mutate bench faults backup restore clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,7 +20,7 @@ setup: ## Install and build everything, start nothing
 	@$(PYTHON) deploy/bootstrap.py base
 	@exec $(PY) manage.py setup
 
-dev: # The environment for proving: what every target below stands on
+dev: ## Install what checks and tests need; they do it by themselves too
 	@$(PYTHON) deploy/bootstrap.py dev
 
 test: check ## Prove everything: checks, unit tests, real Kafka, real browser
@@ -43,7 +43,7 @@ check: dev ## Format, lint, types, import rules, templates, browser modules
 	$(PY) -m djlint --lint --quiet templates
 	PYTHONPATH=platform $(PY) -m config.install.node --test $(wildcard tests/js/*.test.js tests/js/*.test.mjs)
 
-format: dev # Put every file into the house's form
+format: dev ## Put every file into the house's form
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 

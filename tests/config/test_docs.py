@@ -1,6 +1,7 @@
-"""The operators' page names every setting, and no other."""
+"""The operators' page names every setting, and no other; the map and `make help` are whole."""
 
 import re
+import subprocess
 from pathlib import Path
 
 from django.conf import settings
@@ -52,3 +53,12 @@ def test_everything_on_the_map_is_there() -> None:
 
     assert not missing
     assert len(paths_on_the_map()) > 50
+
+
+def test_make_help_lists_all_that_can_be_made() -> None:
+    phony = re.search(r"^\.PHONY: (.*)$", (settings.BASE_DIR / "Makefile").read_text(), re.MULTILINE)
+    assert phony
+    told = subprocess.run(
+        ["make", "help"], cwd=settings.BASE_DIR, capture_output=True, text=True, check=True
+    ).stdout
+    assert set(re.findall(r"^  make ([a-z-]+) ", told, re.MULTILINE)) == set(phony[1].split())
