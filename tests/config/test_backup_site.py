@@ -173,7 +173,7 @@ def has_everything(site: Site) -> None:
 def test_what_a_stopped_site_held_is_there_again_in_another_place(with_work: Site, tmp_path: Path) -> None:
     made = manage(with_work, "backup", "--to", str(tmp_path / "a.tar.gz"))
     assert made.returncode == 0, made.stderr
-    assert "the database, the key, 1 sandboxes" in made.stdout
+    assert "the database, the key, 1 sandbox." in made.stdout
     assert "Not included" not in made.stdout
 
     other = Site(tmp_path / "data")
@@ -202,8 +202,8 @@ def test_while_the_site_runs_what_is_awake_is_named_and_can_be_put_to_sleep_firs
 
         second = manage(with_work, "backup", "--sleep", "--to", str(tmp_path / "second.tar.gz"))
         assert second.returncode == 0, second.stderr
-        assert "Putting 1 sandboxes to sleep" in second.stdout
-        assert "the database, the key, 1 sandboxes" in second.stdout
+        assert "Putting 1 sandbox to sleep" in second.stdout
+        assert "the database, the key, 1 sandbox." in second.stdout
         assert ada.state() == "suspended"
         assert uuid.UUID(ada.press_start()).hex == sandbox, "it wakes as it always does"
 

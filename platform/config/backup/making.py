@@ -224,7 +224,12 @@ def _put_all_to_sleep(say: Say) -> None:
             tasks.doorbell(sandbox.pk)
             going.append(sandbox.pk)
     if going:
-        say(f"Putting {len(going)} sandboxes to sleep. They wake when they are used again.")
+        say(f"Putting {counted(len(going))} to sleep. What is put to sleep wakes when it is used again.")
     until = time.monotonic() + _ASLEEP_WITHIN_S
     while Sandbox.objects.filter(pk__in=going, state=State.SUSPENDING).exists() and time.monotonic() < until:
         time.sleep(_LOOK_S)
+
+
+def counted(sandboxes: int) -> str:
+    """`1 sandbox`, `2 sandboxes`."""
+    return f"{sandboxes} sandbox{'' if sandboxes == 1 else 'es'}"

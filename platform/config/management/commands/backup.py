@@ -40,13 +40,14 @@ class Command(BaseCommand):
 
     def _tell(self, made: making.Made) -> None:
         self.stdout.write(
-            f"{made.path} ({made.size / 1e6:.1f} MB): the database, the key, {made.sandboxes} sandboxes."
+            f"{made.path} ({made.size / 1e6:.1f} MB): "
+            f"the database, the key, {making.counted(made.sandboxes)}."
         )
         if made.left_out:
-            self.stdout.write(f"\nNot included, {len(made.left_out)} sandboxes:")
+            self.stdout.write(f"\nNot included, {making.counted(len(made.left_out))}:")
             for sandbox, why in made.left_out.items():
                 self.stdout.write(f"  {sandbox}  {why}")
-            self.stdout.write("To include them, run: make backup SLEEP=1, or stop the site first.")
+            self.stdout.write("To include all of them, run: make backup SLEEP=1, or stop the site first.")
         self.stdout.write("\nIt holds students' work and the site's key: keep it where only you can read it.")
 
     def _leave(self, sentence: str, next_step: str) -> None:
