@@ -93,6 +93,12 @@ class Fleet:
     clusters: tuple[Cluster, ...]
 
     @property
+    def gone(self) -> int:
+        """Deleted ones that the list leaves out."""
+        gone = next((facet.count for facet in self.facets if facet.kind is NAMED["deleted"]), 0)
+        return gone if not self.question.kind and not self.question.cause else 0
+
+    @property
     def first(self) -> int:
         return (self.question.page - 1) * PER_PAGE + 1 if self.rows else 0
 
