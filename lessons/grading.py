@@ -33,6 +33,10 @@ logger = logging.getLogger(__name__)
 SILENT = "Your sandbox did not answer just now, so nothing was judged. We look again by ourselves."
 OURS = "This check failed on our side, and it does not count against you. Quote {reference} if it stays."
 LATE = "Nothing was seen within {seconds:g} seconds. Press Check to start the clock again."
+STOPPED = "You stopped {program}. Run it again when you are ready."
+# How a judge says that a program ended with an error; one that its owner stopped looks the same to it.
+ENDED_BADLY = " did not end well"
+_BY_ITS_OWNER = ("stopped", "killed")
 TOO_MANY = "TOO_MANY_RECORDS"
 # The one cause that comes from us and not from a lab; see `ladder_of`.
 TOO_MANY_HINTS = (
@@ -52,7 +56,10 @@ def judge_lab(
     code: LabCode, facts: AttemptFacts, view: SandboxView, active: Iterable[ActiveTask]
 ) -> dict[str, Verdict]:
     """One verdict per open task, by task id."""
-    return {one.task.id: _judge(code.judges[one.task.id], facts, view, one) for one in active}
+    return {
+        one.task.id: _of_stopped(_judge(code.judges[one.task.id], facts, view, one), code.lab.slug, view)
+        for one in active
+    }
 
 
 def ladder_of(lab: Lab, cause: str) -> tuple[str, ...]:
@@ -75,6 +82,21 @@ def _judge(judge: Judge, facts: AttemptFacts, view: SandboxView, one: ActiveTask
     if within is not None and view.now - one.activated_at > within:
         return replace(TimedOut(LATE.format(seconds=within)), evidence=verdict.evidence, seen=verdict.seen)
     return verdict if verdict.sentence else replace(verdict, sentence=one.task.waiting)
+
+
+def _of_stopped(verdict: Verdict, folder: str, view: SandboxView) -> Verdict:
+    """Blame nobody for having stopped a program."""
+    program, blames, _ = verdict.sentence.partition(ENDED_BADLY)
+    if verdict.state is not State.WAITING or not blames:
+        return verdict
+    try:
+        runs = [run for run in view.programs() if run.path == f"{folder}/{program}"]
+    except ViewUnavailable:
+        return verdict
+    last = max(runs, key=lambda run: run.started_at, default=None)
+    if last is None or last.running or last.reason not in _BY_ITS_OWNER:
+        return verdict
+    return replace(verdict, sentence=STOPPED.format(program=program))
 
 
 def _call(judge: Judge, view: SandboxView, facts: AttemptFacts) -> Verdict:

@@ -1,14 +1,15 @@
 import logging
+from dataclasses import replace
 
 import pytest
 
-from lessons.checks import State, Verdict
+from lessons.checks import ProgramView, State, Verdict
 from lessons.grading import TOO_MANY, judge_lab, ladder_of, ladder_open, open_tasks
 from lessons.judges import load_code
 from lessons.labs import Lab
 from lessons.stimulus import ActiveTask
 from tests.lessons import labs
-from tests.lessons.paper import FloodedView, PaperView, SilentView
+from tests.lessons.paper import FloodedView, PaperView, SilentView, run_of
 
 GOOD = [[b"n0nce 1", b"n0nce 2", b"n0nce 3"]]
 
@@ -48,6 +49,27 @@ def test_a_failure_names_its_cause_and_shows_where() -> None:
 
 def test_a_silent_sandbox_is_never_a_failure() -> None:
     assert judge(SilentView()).state is State.NOT_READY
+
+
+def ended(reason: str, *, started_at: float = 1000.0) -> ProgramView:
+    run = run_of("lab/main.py", started_at=started_at)
+    return replace(run, ended_at=started_at + 1, exit_code=1, reason=reason)
+
+
+@pytest.mark.parametrize("reason", ["stopped", "killed"])
+def test_a_program_that_its_owner_stopped_is_not_said_to_have_ended_badly(reason: str) -> None:
+    view = PaperView(runs=(ended(""), ended(reason, started_at=1001.0)))
+
+    assert judge(view, only("blames")).sentence == "You stopped main.py. Run it again when you are ready."
+
+
+@pytest.mark.parametrize("runs", [(), (ended(""),), (ended("stopped"), ended("", started_at=1001.0))])
+def test_a_program_that_failed_is(runs: tuple[ProgramView, ...]) -> None:
+    assert "did not end well" in judge(PaperView(runs=runs), only("blames")).sentence
+
+
+def test_a_sandbox_that_falls_silent_meanwhile_keeps_what_its_judge_said() -> None:
+    assert "did not end well" in judge(SilentView(), only("blames")).sentence
 
 
 @pytest.mark.logs("judge.broken")
