@@ -235,8 +235,13 @@ export function createWorkspace(root, { stage, sheet, onRun }) {
     const path = programs.find((one) => one.startsWith(`${folder}/`));
     if (!path) return;
     remember({ file: path });
-    if (!isOpen()) shown = null;
-    else if (editor && files.includes(path)) await show(path);
+    if (!isOpen()) {
+      shown = null;
+      files = [];
+    } else if (sandbox && editor) {
+      await refresh();
+      if (files.includes(path)) await show(path);
+    }
   }
 
   /**

@@ -95,6 +95,7 @@ def the_full_topic_is_back(page: Page) -> None:
 def the_lab_brings_its_file(page: Page) -> None:
     expect(page.locator(".cm-content")).to_contain_text("first-steps")
     begin_lab(page, "first-events")
+    expect(page.locator("#lab-first-events")).to_have_attribute("data-state", "open", timeout=READY_MS)
     expect(page.locator(".cm-content")).to_contain_text("Announce every task", timeout=READY_MS)
     tab = page.get_by_role("tab", name="producer.py")
     expect(tab).to_have_attribute("aria-selected", "true")

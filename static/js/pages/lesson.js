@@ -51,12 +51,10 @@ function onPanel(panel) {
 
 /** Other rooms' news: htmx listens on the body for it. */
 async function onNews(kind, data) {
-  const begun = kind === "attempt" ? labWith("lab", data.lab) : null;
-  if (begun) look.atLab(topicsOf(begun), { begun: true });
+  if (kind === "attempt") look.atLab(topicsOf(labWith("lab", data.lab)), { begun: true });
   if (kind === "verdict" || kind === "attempt") document.body.dispatchEvent(new CustomEvent("lab:changed", { detail: data }));
   if (kind === "fault") (await tools)?.deck.changed(data);
-  if (kind === "files" || kind === "attempt") await (await tools)?.workspace.changed(data);
-  if (begun) await (await tools)?.workspace.turnTo(begun.dataset.folder);
+  if (kind === "files" || kind === "attempt") (await tools)?.workspace.changed(data);
 }
 
 function onStatus(live) {
@@ -67,6 +65,18 @@ function onStatus(live) {
 const labWith = (name, value) => [...document.querySelectorAll("section.lab")]
   .find((lab) => lab.dataset[name] === value);
 const topicsOf = (lab) => (lab?.dataset.topics ?? "").split(" ").filter(Boolean);
+
+/** A lab whose panel says for the first time that it is under way brings its file into the editor. */
+const underWay = () => new Set([...document.querySelectorAll("section.lab[data-state=open]")]
+  .map((lab) => lab.dataset.folder));
+let labsBefore = underWay();
+
+async function labsSettled() {
+  const before = labsBefore;
+  labsBefore = underWay();
+  const begun = [...labsBefore].find((folder) => !before.has(folder));
+  if (begun) (await tools)?.workspace.turnTo(begun);
+}
 
 /** A program of a lab is opened or run: the board turns to that lab's topics. */
 const atProgram = (path) => look.atLab(topicsOf(labWith("folder", path.split("/")[0])));
@@ -125,5 +135,6 @@ questions(document);
 keepFocus(document);
 localClocks(document);
 document.addEventListener("htmx:afterSettle", () => localClocks(document));
+document.addEventListener("htmx:afterSettle", labsSettled);
 keepLabs(document, $("#told"));
 plate.begin();
