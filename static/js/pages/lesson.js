@@ -66,16 +66,18 @@ const labWith = (name, value) => [...document.querySelectorAll("section.lab")]
   .find((lab) => lab.dataset[name] === value);
 const topicsOf = (lab) => (lab?.dataset.topics ?? "").split(" ").filter(Boolean);
 
-/** A lab whose panel says for the first time that it is under way brings its file into the editor. */
-const underWay = () => new Set([...document.querySelectorAll("section.lab[data-state=open]")]
-  .map((lab) => lab.dataset.folder));
+/** Which labs are under way, as their panels say. */
+const underWay = () => [...document.querySelectorAll("section.lab[data-state=open]")].map((lab) => lab.dataset.folder);
 let labsBefore = underWay();
 
+/** A lab that was begun has the board and the editor, also when its news did not come. */
 async function labsSettled() {
   const before = labsBefore;
   labsBefore = underWay();
-  const begun = [...labsBefore].find((folder) => !before.has(folder));
-  if (begun) (await tools)?.workspace.turnTo(begun);
+  const begun = labsBefore.find((folder) => !before.includes(folder));
+  if (!begun) return;
+  look.atLab(topicsOf(labWith("folder", begun)), { begun: true });
+  (await tools)?.workspace.turnTo(begun);
 }
 
 /** A program of a lab is opened or run: the board turns to that lab's topics. */
