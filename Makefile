@@ -29,7 +29,7 @@ test: check ## Prove everything: checks, unit tests, real Kafka, real browser
 	@# One more than CI has cores: these spend much of their time waiting for processes to start or end.
 	$(PY) -m pytest -n 3 --dist loadgroup -ra -m "not ($(FAST)) and not browser" $(PYTEST_ARGS)
 	@# Playwright keeps an event loop in its thread, where no asyncio test can run: a process of its own.
-	$(PY) -m pytest -ra -m browser $(PYTEST_ARGS)
+	$(PY) -m pytest -n 2 --dist loadgroup -ra -m browser $(PYTEST_ARGS)
 
 fast: dev ## Only the tests that need no Kafka, PostgreSQL or browser
 	@exec $(PY) -m pytest -q -m "$(FAST)" $(PYTEST_ARGS)

@@ -39,7 +39,7 @@ def test_everything_a_student_does_can_be_done_with_keys(context: BrowserContext
     page.keyboard.press("Enter")
     page.wait_for_url(site.address + "/")
     press(page, "a.stop[href*=first-producer]")
-    page.wait_for_url("**/lessons/first-producer/")
+    page.wait_for_url("**/lessons/first-producer/**")
 
     begin = page.locator("#sandbox-panel:not([aria-busy])")
     expect(begin).to_have_count(1)
