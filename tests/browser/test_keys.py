@@ -61,7 +61,7 @@ def begin_the_lab(page: Page) -> None:
 
 def write_and_run(page: Page) -> None:
     press(page, "#w-toggle")
-    expect(page.locator(".cm-content")).to_contain_text("Announce every task")
+    expect(page.locator(".cm-content")).to_contain_text("import")
     press(page, "#file-new")
     expect(page.locator("#file-name")).to_be_focused()
     assert page.locator("#file-name").input_value() == "first-events/new.py"

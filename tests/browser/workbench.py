@@ -43,7 +43,7 @@ def open_file(page: Page, name: str, *, holds: str) -> None:
 
 def type_program(page: Page, text: str) -> None:
     """Replace what is in the editor, as a paste does, and wait until the sandbox has it."""
-    page.locator(".cm-content").click()
+    page.locator(".cm-content").focus()  # its middle, where a click goes, may be scrolled out of sight
     page.keyboard.press("ControlOrMeta+a")
     page.keyboard.insert_text(text)
     expect(page.locator(".saved")).to_have_text(re.compile(r"^saved \d\d:\d\d:\d\d$"))
