@@ -56,7 +56,7 @@ def alive(pid: int) -> bool:
     """Running, and not a zombie that nobody has collected yet."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # also when it ends while it is read
         return False
 
 
