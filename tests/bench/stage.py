@@ -140,9 +140,15 @@ class Stage:
     def edsger(self) -> Student:
         return Student(self.site.address, "edsger")
 
-    @cached_property
+    @property
     def watched(self) -> Watched:
-        """Ada's sandbox, ready."""
+        """Ada's sandbox, ready and awake: while other benches ran it may have been frozen."""
+        watched = self._watched
+        self.ada.get("/sandbox/files/")
+        return watched
+
+    @cached_property
+    def _watched(self) -> Watched:
         self.ada.post("/sandbox/start/")
         sandbox_id = self.ada.until_state("ready")
         endpoint = self.backend.observe(sandbox_id).endpoint
