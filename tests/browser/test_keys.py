@@ -79,6 +79,8 @@ def write_and_run(page: Page) -> None:
     assert page.evaluate(FOCUS_IS_SEEN)
     page.keyboard.press("Control+Enter")
     expect(page.locator(".outs")).to_contain_text("unanswered: 0", timeout=READY_MS)
+    if page.locator(".cm-tooltip-autocomplete").count():
+        page.keyboard.press("Escape")  # the first one closes what the editor proposes
     page.keyboard.press("Escape")
     page.keyboard.press("Tab")
     expect(page.locator(".cm-content")).not_to_be_focused()

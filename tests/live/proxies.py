@@ -24,9 +24,17 @@ class CuttingProxy:
         self.is_cutting = True
         self.seen: list[str] = []
         self._target = port
+        # A loop knows its tasks weakly: one that waits for ever is collected once its browser has gone.
+        self._serving: set[asyncio.Task[None]] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, one request: the site is asked to close after it."""
+        serving = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(serving)
+        serving.add_done_callback(self._serving.discard)
+        await serving
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.closing(writer), contextlib.suppress(*_ENDS):
             head = await reader.readuntil(b"\r\n\r\n")
             up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._target)
@@ -125,7 +133,7 @@ async def _quietly(run: Awaitable[None]) -> None:
 def running(proxy: CuttingProxy) -> Iterator[str]:
     """The address of a proxy that runs in a thread of its own: in the caller's may be Playwright's loop."""
     loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
+    thread = threading.Thread(target=_run, args=(loop,))
     thread.start()
     starting = asyncio.start_server(proxy.serve, "127.0.0.1", 0)
     server = asyncio.run_coroutine_threadsafe(starting, loop).result(10)
@@ -135,7 +143,17 @@ def running(proxy: CuttingProxy) -> Iterator[str]:
         asyncio.run_coroutine_threadsafe(_end(server), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
-        loop.close()
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    """Until it is stopped, and then what was accepted in its very last turns."""
+    loop.run_forever()
+    for _ in range(_QUIET_TURNS):
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.wait([*left, loop.create_task(asyncio.sleep(0.05))]))
+    loop.close()
 
 
 async def _end(server: asyncio.Server) -> None:
