@@ -19,6 +19,8 @@ from live.access import Answer, Asker, judge
 logger = logging.getLogger(__name__)
 
 CHECK_S = 4.0  # and the look itself, within the five that were promised
+# Between two looks for those who come; on a slow core a crowd would else be answered one by one.
+GATHER_S = 0.05
 LATER = 1013  # "try again later" (RFC 6455 section 11.7)
 TOO_MANY = 4429
 
@@ -41,7 +43,7 @@ class Sessions:
         return [task for task in (self._looking, self._answering) if task]
 
     async def admit(self, asker: Asker) -> Answer:
-        """May this one watch, now? Who asks while others are being answered is answered with the next."""
+        """May this one watch, now? The first is answered at once, who asks meanwhile with the next."""
         if asker not in self._asked:
             self._asked[asker] = asyncio.get_running_loop().create_future()
         if self._answering is None or self._answering.done():
@@ -73,6 +75,7 @@ class Sessions:
             for asker, waiting in asked.items():
                 if not waiting.done():
                     waiting.set_result(answers.get(asker, Answer(code=LATER)))
+            await asyncio.sleep(GATHER_S)
 
     async def _look(self) -> None:
         """For as long as a tab is open."""
