@@ -99,9 +99,8 @@ def _as_it_was(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo:
 def test_a_student_finds_records_files_and_verdicts_where_they_left_them(old: Site) -> None:
     with tarfile.open(FIRST_SLICE / "sandboxes.tar.gz") as tar:
         # As root each sandbox belongs to a user of its own, whose number is part of its data.
-        tar.extraction_filter = staticmethod(
-            _as_it_was
-        )  # Python before 3.11.4 knows no filter, and needs none
+        # Python before 3.11.4 knows no filter, and needs none.
+        tar.extraction_filter = _as_it_was
         tar.extractall(old.data / "sandboxes")
     (old.data / "sandboxes").chmod(0o711)
     before = all_rows(old)
