@@ -43,7 +43,8 @@ _NO_TROUBLE = {TOO_OLD, WITH_SITE}
 SURPLUS_STAYS = timedelta(minutes=10)
 TROUBLE_WINDOW = timedelta(minutes=5)
 TROUBLES = 3
-_CANDIDATES = 30
+# In a rush all that one look has found may be taken by others; then there may be more behind them.
+_CANDIDATES, _LOOKS = 30, 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,23 +78,26 @@ def claim(user: User, profile: str, *, actor: str, by: User | None) -> Sandbox |
 
     Raises IntegrityError when the user has a live sandbox already.
     """
-    for sandbox in _candidates(profile):
-        take = _hand_over if sandbox.now is State.WARM else _adopt
-        if take(sandbox, user, actor=actor, by=by):
-            logger.info("pool.claimed", extra={"sandbox": sandbox.hex, "was": sandbox.state})
-            return sandbox
+    for _ in range(_LOOKS):
+        candidates = _candidates(profile)
+        if not candidates:
+            break
+        for sandbox in candidates:
+            take = _hand_over if sandbox.now is State.WARM else _adopt
+            if take(sandbox, user, actor=actor, by=by):
+                logger.info("pool.claimed", extra={"sandbox": sandbox.hex, "was": sandbox.state})
+                return sandbox
     return None
 
 
-def _candidates(profile: str) -> Iterator[Sandbox]:
+def _candidates(profile: str) -> list[Sandbox]:
     """Warm ones in any order, so that claimers do not meet at one; then starts, the furthest first."""
     mine = Sandbox.objects.filter(owner=None, profile=profile, cluster__open=True).select_related("cluster")
     free = mine.filter(state__in=[State.WARM, State.PROVISIONING]).order_by("-state", "begun_at")
     there = list(free[:_CANDIDATES])  # "warm" comes after "provisioning" in the alphabet, so here first
     warm = [sandbox for sandbox in there if sandbox.now is State.WARM]
     random.shuffle(warm)
-    yield from warm
-    yield from (sandbox for sandbox in there if sandbox.now is State.PROVISIONING)
+    return warm + [sandbox for sandbox in there if sandbox.now is State.PROVISIONING]
 
 
 def _hand_over(sandbox: Sandbox, user: User, *, actor: str, by: User | None) -> bool:

@@ -207,6 +207,32 @@ def test_pressing_twice_takes_one(fill: Fill, ada: User) -> None:
     assert Sandbox.objects.filter(state=State.WARM).count() == 1
 
 
+def test_who_loses_all_that_one_look_found_looks_again(
+    fill: Fill, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forty claimers and as many warm ones: a look is bounded, and all in it may be gone by then."""
+    warm = {sandbox.pk for sandbox in fill(4)}
+    monkeypatch.setattr(pool, "_CANDIDATES", 2)
+    look = pool._candidates
+    looked: list[int] = []
+
+    def and_others_are_faster(profile: str) -> list[Sandbox]:
+        found = look(profile)
+        if not looked:
+            rows = Sandbox.objects.filter(pk__in=[sandbox.pk for sandbox in found])
+            rows.update(state=State.DELETING, generation=99)
+        looked.append(len(found))
+        return found
+
+    monkeypatch.setattr(pool, "_candidates", and_others_are_faster)
+
+    sandbox = services.request_sandbox(ada)
+
+    assert looked == [2, 2]
+    assert sandbox.pk in warm
+    assert sandbox.now is State.BINDING
+
+
 def test_the_same_copy_of_a_row_is_claimed_once(fill: Fill, ada: User, edsger: User) -> None:
     (warm,) = fill(1)
     mine, yours = Sandbox.objects.get(pk=warm.pk), Sandbox.objects.get(pk=warm.pk)
