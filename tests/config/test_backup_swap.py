@@ -118,3 +118,14 @@ def test_into_an_empty_directory_it_simply_goes(tmp_path: Path) -> None:
     swap.carry_out(tmp_path, "aside")
 
     assert files_in(tmp_path) == NEW
+
+
+def test_two_in_the_same_second_keep_what_each_of_them_found(data: Path) -> None:
+    first = swap.carry_out(data, "aside")
+    lay_out(data / swap.STAGE, {name: f"{text}, again" for name, text in NEW.items()})
+
+    second = swap.carry_out(data, "aside")
+
+    assert files_in(first) == ASIDE
+    assert files_in(second) == NEW
+    assert files_in(data)["sandboxes/a/data"] == "new a, again"

@@ -35,9 +35,8 @@ def restore(
     except BaseException:
         shutil.rmtree(stage, ignore_errors=True)
         raise
-    aside = f"before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S}"
-    swap.carry_out(data, aside)
-    return manifest, _kept(data / aside)
+    aside = swap.carry_out(data, f"before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S}")
+    return manifest, _kept(aside)
 
 
 def _check(manifest: Manifest, known: Known) -> None:

@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from itertools import chain, count
 from pathlib import Path
 
 from config.backup.manifest import DATABASE, SANDBOXES, SECRET
@@ -29,9 +30,12 @@ class Plan:
     aside: str
 
 
-def carry_out(data: Path, aside: str) -> None:
-    """Take what is in STAGE for the installation; what was there before is kept in `aside`."""
-    plan = Plan(stage=STAGE, aside=aside)
+def carry_out(data: Path, aside: str) -> Path:
+    """Take what is in STAGE for the installation; what was there before is kept in the folder returned.
+
+    aside: the folder's name; a number is added when a restore within the same second has taken it.
+    """
+    plan = Plan(stage=STAGE, aside=_free_name(data, aside))
     _sync(data / STAGE)
     fresh = data / f"{NOTE}.new"
     with fresh.open("w") as file:
@@ -41,6 +45,7 @@ def carry_out(data: Path, aside: str) -> None:
     fresh.replace(data / NOTE)
     _sync(data)
     _go_through(data, plan)
+    return data / plan.aside
 
 
 def finish_interrupted(data: Path) -> bool:
@@ -64,6 +69,11 @@ def _go_through(data: Path, plan: Plan) -> None:
     (data / NOTE).unlink()
     _sync(data)
     shutil.rmtree(stage, ignore_errors=True)
+
+
+def _free_name(data: Path, wanted: str) -> str:
+    names = chain([wanted], (f"{wanted}-{number}" for number in count(2)))
+    return next(name for name in names if not (data / name).exists())
 
 
 def _put_aside(data: Path, aside: Path, names: Iterable[str]) -> None:
