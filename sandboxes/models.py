@@ -152,13 +152,14 @@ class Sandbox(models.Model):
         wish: bool = False,
         detail: str = "",
         by: User | None = None,
+        reason: str = "",
         only: Q | None = None,
         **fields: Any,
     ) -> bool:
         """Compare-and-set the state; False when somebody else changed it first, and nothing is written.
 
         actor:  who decided: "student", "instructor", "admin", "worker" or "sweep"; kept in the event.
-        by:     the person, when one decided.
+        by:     the person, when one decided; reason: why, in their own words, for the event.
         token:  a worker's fencing token; the move fails once a later lease was given.
         wish:   a decision, not progress: it gets a new generation, which voids work begun before.
         only:   what else must still be true of the row, because the decision was made upon it.
@@ -175,7 +176,7 @@ class Sandbox(models.Model):
                 return False
             took_s = (at - self.state_since).total_seconds()
             _take_over(self, values)
-            SandboxEvent.record(self, old=old, at=at, actor=actor, by=by, took_s=took_s)
+            SandboxEvent.record(self, old=old, at=at, actor=actor, by=by, reason=reason, took_s=took_s)
             transaction.on_commit(partial(announce_state, self.id, new, ""))
         return True
 
@@ -278,13 +279,14 @@ class SandboxEvent(models.Model):
         at: datetime,
         actor: str,
         by: User | None = None,
+        reason: str = "",
         took_s: float = 0.0,
     ) -> None:
         """Write the event of a move that has just been made."""
         began = sandbox.begun_at if sandbox.now is State.READY else None
         event = cls.objects.create(
             sandbox=sandbox, at=at, old=old, new=sandbox.state, generation=sandbox.generation,
-            actor=actor, by=by, detail=sandbox.detail, took_s=took_s,
+            actor=actor, by=by, detail=reason[:300] or sandbox.detail, took_s=took_s,
             cause=sandbox.failure_cause if sandbox.now is State.FAILED else "",
             work_s=(at - began).total_seconds() if began else 0.0,
         )  # fmt: skip

@@ -96,28 +96,29 @@ def actor_of(sandbox: Sandbox, by: User | None) -> str:
     return "student" if by is None or by.pk == sandbox.owner_id else by.role
 
 
-def stop_sandbox(sandbox: Sandbox, *, by: User | None = None) -> State:
+def stop_sandbox(sandbox: Sandbox, *, by: User | None = None, reason: str = "") -> State:
     """Put it to sleep with all its data; a start that was never handed over is cancelled instead.
 
     Stop wins over a start in flight. Where there is nothing to stop, nothing happens.
     """
-    return _decide(sandbox, stop_leads_to, by=by)
+    return _decide(sandbox, stop_leads_to, by=by, reason=reason)
 
 
-def delete_sandbox(sandbox: Sandbox, *, by: User | None = None) -> State:
+def delete_sandbox(sandbox: Sandbox, *, by: User | None = None, reason: str = "") -> State:
     """Remove it with everything in it; legal in every state, and silent when it is gone or going."""
-    return _decide(sandbox, _delete_leads_to, by=by)
+    return _decide(sandbox, _delete_leads_to, by=by, reason=reason)
 
 
 def _delete_leads_to(state: State) -> State:
     return State.DELETING if may_move(state, State.DELETING) else state
 
 
-def _decide(sandbox: Sandbox, leads_to: Callable[[State], State], *, by: User | None) -> State:
+def _decide(sandbox: Sandbox, leads_to: Callable[[State], State], *, by: User | None, reason: str) -> State:
     """Move a sandbox to where a decision leads from its present state, however it moves meanwhile."""
+    actor = actor_of(sandbox, by)
     for _ in range(TRIES):
         new = leads_to(sandbox.now)
-        if new is sandbox.now or sandbox.move_to(new, actor=actor_of(sandbox, by), by=by, wish=True):
+        if new is sandbox.now or sandbox.move_to(new, actor=actor, by=by, reason=reason, wish=True):
             doorbell_on_commit(sandbox.pk)
             return sandbox.now
         sandbox.refresh_from_db()
@@ -135,13 +136,13 @@ def resume(sandbox: Sandbox, *, by: User | None = None) -> Sandbox:
     return sandbox
 
 
-def start_over(sandbox: Sandbox, *, by: User | None = None) -> Sandbox:
+def start_over(sandbox: Sandbox, *, by: User | None = None, reason: str = "") -> Sandbox:
     """Replace it by a new, empty one; the new one starts as soon as the old one is gone."""
     owner, profile = sandbox.owner, sandbox.profile
     if owner is None:
         raise NotPossibleNow("This sandbox belongs to nobody, so nobody can start it over.")
     with transaction.atomic():
-        delete_sandbox(sandbox, by=by)
+        delete_sandbox(sandbox, by=by, reason=reason)
         return request_sandbox(owner, profile, by=by)
 
 

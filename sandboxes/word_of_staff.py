@@ -76,7 +76,7 @@ def _said(
     if sandbox is None or last.of != sandbox.pk:
         return None
     if last.new == State.SUSPENDING:
-        return ("stopped your sandbox", "") if sandbox.now in _ASLEEP else None
+        return ("stopped your sandbox", _why(last)) if sandbox.now in _ASLEEP else None
     if not is_news or sandbox.now not in ALIVE | PASSING:
         return None
     if last.kind == SandboxEvent.ACT and last.new in ("extend", "hold"):
@@ -90,7 +90,16 @@ def _deleted(
     again = any(event.new == State.DELETING and event.number > last.number for event in events)
     if again or (sandbox is not None and not is_news):
         return None
-    return "deleted your sandbox", _NEVER_YOURS if last.old in UNBORN else _GONE
+    return "deleted your sandbox", _because(_NEVER_YOURS if last.old in UNBORN else _GONE, last)
+
+
+def _why(event: _Event) -> str:
+    """The reason that was typed with it, if one was."""
+    return f"The reason given: “{event.detail.rstrip('.')}”." if event.detail else ""
+
+
+def _because(then: str, event: _Event) -> str:
+    return f"{then} {_why(event)}".strip()
 
 
 def _kept_awake(last: _Event) -> tuple[str, str] | None:
@@ -104,7 +113,7 @@ def _kept_awake(last: _Event) -> tuple[str, str] | None:
 def _begun(last: _Event, events: list[_Event]) -> tuple[str, str] | None:
     before = [event for event in events if event.number < last.number and event.actor == last.actor]
     if last.new in _BORN and before and before[-1].new == State.DELETING:
-        return "started your sandbox over", _EMPTY
+        return "started your sandbox over", _because(_EMPTY, before[-1])
     if last.new == State.RESUMING:
         return "woke your sandbox", ""
     return ("started your sandbox", "") if last.new in _BORN else None

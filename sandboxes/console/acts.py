@@ -17,6 +17,7 @@ from sandboxes.lifecycle import ALIVE, LEAVING, UNBORN, State, may_move, stop_le
 from sandboxes.models import Sandbox
 
 HOLD_MINUTES = (30, 60, 120, 240)
+LONGEST_REASON = 120
 
 Given = Mapping[str, str]
 
@@ -28,6 +29,7 @@ class Act:
     label:    on the page; go: on the button that does it.
     refused:  why it makes no sense now, "" when it does.
     touches:  what it will do; do: does it and says what it did.
+    asks_why: a reason may be given: its owner reads it, and it is kept with its events.
     destroys: something is gone afterwards, so the reference is typed and the password asked for again.
     """
 
@@ -38,7 +40,14 @@ class Act:
     refused: Callable[[Sandbox], str]
     touches: Callable[[Sandbox], str]
     do: Callable[[Sandbox, User, Given], str]
+    asks_why: bool = False
     destroys: bool = False
+
+
+def _reason(given: Given) -> str:
+    """What was typed, on one line, without what cannot be seen."""
+    words = " ".join(given.get("reason", "").split())
+    return "".join(letter for letter in words if letter.isprintable())[:LONGEST_REASON]
 
 
 def _owner_of(sandbox: Sandbox) -> str:
@@ -71,7 +80,7 @@ def _stop_touches(sandbox: Sandbox) -> str:
 
 
 def _stop(sandbox: Sandbox, by: User, given: Given) -> str:
-    led_to = services.stop_sandbox(sandbox, by=by)
+    led_to = services.stop_sandbox(sandbox, by=by, reason=_reason(given))
     done = "is being removed" if led_to is State.DELETING else "is going to sleep, with everything in it"
     return _did(sandbox, by, f"{sandbox.reference} {done}.")
 
@@ -95,7 +104,7 @@ def _delete_touches(sandbox: Sandbox) -> str:
 
 
 def _delete(sandbox: Sandbox, by: User, given: Given) -> str:
-    services.delete_sandbox(sandbox, by=by)
+    services.delete_sandbox(sandbox, by=by, reason=_reason(given))
     return _did(sandbox, by, f"{sandbox.reference} is being deleted, with everything in it.")
 
 
@@ -113,7 +122,7 @@ def _start_over_touches(sandbox: Sandbox) -> str:
 
 
 def _start_over(sandbox: Sandbox, by: User, given: Given) -> str:
-    fresh = services.start_over(sandbox, by=by)
+    fresh = services.start_over(sandbox, by=by, reason=_reason(given))
     old, new = sandbox.reference, fresh.reference
     return f"{old} is being deleted, and {new} starts in its place for {_owner_of(fresh)}."
 
@@ -150,7 +159,7 @@ def _hold(sandbox: Sandbox, by: User, given: Given) -> str:
         int(asked) if asked.isascii() and asked.isdigit() and int(asked) in HOLD_MINUTES else HOLD_MINUTES[0]
     )
     until = timezone.now() + timedelta(minutes=minutes)
-    services.hold(sandbox, until=until, by=by, reason=given.get("reason", "").strip()[:120])
+    services.hold(sandbox, until=until, by=by, reason=_reason(given))
     held = sandbox.held_until or until
     capped = ", the longest there is" if held < until else ""
     return f"{sandbox.reference} is held awake until {held:%H:%M} UTC{capped}."
@@ -174,7 +183,7 @@ _ALL = (
     ),
     Act(
         name="hold", label="Hold…", go="Hold it awake", title="Hold {} awake?",
-        refused=_no_hold, do=_hold,
+        refused=_no_hold, do=_hold, asks_why=True,
         touches=lambda sandbox: "It does not sleep before then, used or not; its hard cap still holds.",
     ),
     Act(
@@ -189,15 +198,15 @@ _ALL = (
     ),
     Act(
         name="stop", label="Stop…", go="Stop it", title="Stop {}?",
-        refused=_no_stop, touches=_stop_touches, do=_stop,
+        refused=_no_stop, touches=_stop_touches, do=_stop, asks_why=True,
     ),
     Act(
         name="start-over", label="Start over…", go="Delete it and start a new one", title="Start {} over?",
-        refused=_no_start_over, touches=_start_over_touches, do=_start_over, destroys=True,
+        refused=_no_start_over, touches=_start_over_touches, do=_start_over, asks_why=True, destroys=True,
     ),
     Act(
         name="delete", label="Delete…", go="Delete it", title="Delete {}, with its data?",
-        refused=_no_delete, touches=_delete_touches, do=_delete, destroys=True,
+        refused=_no_delete, touches=_delete_touches, do=_delete, asks_why=True, destroys=True,
     ),
 )  # fmt: skip
 ACTS = {act.name: act for act in _ALL}

@@ -182,6 +182,8 @@ def _ask(
         "refused": refused,
         "wrong": wrong,
         "minutes": acts.HOLD_MINUTES,
+        "longest_reason": acts.LONGEST_REASON,
+        "reason": request.POST.get("reason", ""),
     }
     return render(request, "console/act.html", context, status=status)
 

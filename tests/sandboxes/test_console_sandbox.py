@@ -414,6 +414,40 @@ def test_start_over_gives_the_owner_a_new_one(console: Console, sandbox: Sandbox
     assert last_act(fresh).by == console.admin
 
 
+@pytest.mark.parametrize("name", ["stop", "start-over", "delete"])
+def test_why_it_was_done_is_kept_among_its_events(console: Console, sandbox: Sandbox, name: str) -> None:
+    console.prove()
+    assert "Ada Lovelace reads it" in console.get(one(sandbox, f"{name}/"))
+
+    console.post(
+        one(sandbox, f"{name}/"), reference=sandbox.reference, reason=" The disk\tis full\x00\u202e. "
+    )
+
+    assert last_act(sandbox).detail == "The disk is full."
+    assert "by Ana Ortiz, admin</span>; The disk is full;" in console.get(one(sandbox))
+    settle(sandbox)
+    sandbox.refresh_from_db()
+    assert "disk" not in sandbox.detail
+
+
+@pytest.mark.parametrize("name", ["stop", "delete"])
+def test_nobody_has_to_say_why(console: Console, sandbox: Sandbox, name: str) -> None:
+    console.prove()
+    console.post(one(sandbox, f"{name}/"), reference=sandbox.reference)
+    assert last_act(sandbox).detail == ""
+
+
+def test_a_reason_is_no_longer_than_its_field(console: Console, sandbox: Sandbox) -> None:
+    console.post(one(sandbox, "stop/"), reason="x" * 5000)
+    assert last_act(sandbox).detail == "x" * acts.LONGEST_REASON
+
+
+def test_a_wrong_reference_loses_no_reason(console: Console, sandbox: Sandbox) -> None:
+    console.prove()
+    answer = console.browser.post(one(sandbox, "delete/"), {"reference": "wrong", "reason": 'a "full" disk'})
+    assert 'value="a &quot;full&quot; disk"' in answer.content.decode()
+
+
 def test_wake_brings_a_sleeping_one_back(console: Console, sandbox: Sandbox) -> None:
     services.stop_sandbox(sandbox)
     settle(sandbox)

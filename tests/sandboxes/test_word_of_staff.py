@@ -117,6 +117,30 @@ def test_a_start_over_is_news_for_a_while_only(page: Client, ada: User) -> None:
     assert said_on(page) == ""
 
 
+@pytest.mark.parametrize("act", [services.stop_sandbox, services.start_over, services.delete_sandbox])
+@pytest.mark.parametrize("by", [make.admin, make.instructor])
+def test_why_it_was_done_is_said_to_its_owner(
+    page: Client, ada: User, act: Callable[..., object], by: Callable[[str], User]
+) -> None:
+    sandbox = ready_sandbox(ada)
+    act(sandbox, by=by("root"), reason="The machine is moved.")
+    settle(sandbox)
+
+    assert said_on(page).endswith("The reason given: “The machine is moved”.")
+
+
+@pytest.mark.parametrize("act", [services.stop_sandbox, services.delete_sandbox])
+def test_where_no_reason_was_given_none_is_spoken_of(
+    page: Client, ada: User, act: Callable[..., object]
+) -> None:
+    sandbox = ready_sandbox(ada)
+    act(sandbox, by=make.admin("root"))
+    settle(sandbox)
+
+    assert said_on(page).startswith("An admin")
+    assert "reason" not in said_on(page)
+
+
 def test_a_reason_is_shown_as_text(page: Client, ada: User) -> None:
     sandbox, until = ready_sandbox(ada), timezone.now() + timedelta(hours=1)
     services.hold(sandbox, until=until, by=make.admin("root"), reason="<script>alert(1)</script>")
