@@ -1,26 +1,24 @@
 """The oracle: a real `SandboxView` over one sandbox's Kafka, programs, faults and files.
 
-Read-only. It joins no group and commits nothing: records are read by a throw-away consumer with manual
-assignment, up to the ends that were there when the read began. Time-outs are short, a broker that is
-coming back is waited for, and what stays silent raises ViewUnavailable.
+Read-only: it joins no group and commits nothing. Records are read up to the ends that were there when the
+look began (`scanning`). Time-outs are short, a broker that is coming back is waited for, and what stays
+silent raises ViewUnavailable.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Literal
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from confluent_kafka import (
-    Consumer,
     ConsumerGroupState,
     ConsumerGroupTopicPartitions,
     ConsumerGroupType,
     IsolationLevel,
     KafkaError,
     KafkaException,
-    Message,
     TopicPartition,
 )
 from confluent_kafka.admin import (
@@ -42,8 +40,9 @@ from sandboxes.backends.base import (
     WorkspaceError,
 )
 from sandboxes.errors import SandboxError
-from sandboxes.kafka_calls import ABSENT, REQUEST_S, admin, is_error, patiently, quiet
+from sandboxes.kafka_calls import ABSENT, REQUEST_S, admin, is_error, patiently
 from sandboxes.models import FaultRecord, Sandbox
+from sandboxes.scanning import Scanner
 from sandboxes.view import (
     ConfigValue,
     FaultView,
@@ -55,20 +54,11 @@ from sandboxes.view import (
     PartitionView,
     ProgramView,
     RecordView,
-    ScanTooLarge,
     TopicView,
     ViewUnavailable,
 )
 
-RECORDS_MAX = 100_000
-RECORDS_BYTES = 32 * 1024 * 1024  # in all that one look holds: a megabyte on disk can open into gigabytes
-SCAN_S = 10.0
-_BATCH = 50  # a record may have a megabyte
-# An answer is opened whole, so little is asked for at once: a hundred bytes may be a megabyte of zeros. A
-# broker gives one batch all the same when it is larger (KIP-74); a stock one fits.
-_FETCH_BYTES, _ANSWER_BYTES = 8192, 1_500_000
 _NO_GROUP = {KafkaError.GROUP_ID_NOT_FOUND}
-_TOO_LARGE = {KafkaError._BAD_COMPRESSION, KafkaError._BAD_MSG, KafkaError.MSG_SIZE_TOO_LARGE}  # noqa: SLF001
 
 
 def open_view(sandbox_id: UUID) -> KafkaView:
@@ -120,7 +110,7 @@ class KafkaView:
         self._known_records: dict[tuple[str, tuple[int, ...], str], tuple[RecordView, ...]] = {}
         self._known_programs: tuple[ProgramView, ...] | None = None
         self._known_faults: tuple[FaultView, ...] | None = None
-        self._room = RECORDS_BYTES
+        self._scanner = Scanner(endpoint)
 
     @property
     def now(self) -> float:
@@ -270,140 +260,17 @@ class KafkaView:
         return patiently(call)
 
     def _scan(self, name: str, begins: tuple[int, ...], isolation: Isolation) -> tuple[RecordView, ...]:
-        ends = {
-            o.partition: o.end if isolation == "read_uncommitted" else o.stable for o in self.offsets(name)
+        spans = {
+            o.partition: (begin, o.end if isolation == "read_uncommitted" else o.stable)
+            for o, begin in zip(self.offsets(name), begins, strict=True)
         }
-        begin = {o.partition: at for o, at in zip(self.offsets(name), begins, strict=True)}
-        open_parts = {p for p, end in ends.items() if end > begin[p]}
-        count = sum(ends[p] - begin[p] for p in open_parts)
-        if count > RECORDS_MAX:
-            raise ScanTooLarge.by_count(name, count, RECORDS_MAX)
-        if not open_parts:
-            return ()
-        complaints: list[KafkaError] = []  # of connections, such as an answer that is too large to take
-        consumer = Consumer({**_scanner(self._endpoint, isolation), "error_cb": complaints.append})
-        try:
-            consumer.assign([TopicPartition(name, p, begin[p]) for p in sorted(open_parts)])
-            found = _drain(consumer, open_parts, ends, self._room, complaints)
-        except _NoRoom:
-            raise ScanTooLarge.by_bytes(name, RECORDS_BYTES) from None
-        finally:
-            consumer.close()
-        self._room -= sum(map(_size, found))
-        return tuple(_record(message) for message in sorted(found, key=_place))
+        return self._scanner.scan(name, spans, isolation)
 
 
-class _NoRoom(Exception):
-    """The records are larger than there is room for."""
-
-
-def _drain(
-    consumer: Consumer,
-    open_parts: set[int],
-    ends: dict[int, int],
-    room: int,
-    complaints: list[KafkaError],
-) -> list[Message]:
-    """Records of every open partition up to its end; ViewUnavailable when that takes too long.
-
-    room: bytes they may have together; _NoRoom beyond.
-    """
-    left: set[int] = set(open_parts)
-    found: list[Message] = []
-    deadline = time.monotonic() + SCAN_S
-    while left:
-        if time.monotonic() > deadline:
-            raise ViewUnavailable("the records could not be read in time")
-        if any(complaint.code() in _TOO_LARGE for complaint in complaints):
-            raise _NoRoom
-        for message in _next(consumer):
-            (partition, offset), error = _place(message), message.error()
-            if error is not None:
-                _note_error(error, left, partition)
-                continue
-            if offset < ends[partition]:
-                room -= _size(message)
-                if room < 0:
-                    raise _NoRoom
-                found.append(message)
-            if offset >= ends[partition] - 1:
-                left.discard(partition)
-    return found
-
-
-def _next(consumer: Consumer) -> list[Message]:
-    """What is there, as soon as there is any: `consume` with a time-out waits it out for a full batch."""
-    first = consumer.poll(0.2)
-    return [] if first is None else [first, *consumer.consume(_BATCH, timeout=0)]
-
-
-def _note_error(error: KafkaError, left: set[int], partition: int) -> None:
-    if error.code() in _TOO_LARGE:
-        raise _NoRoom
-    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the end, behind markers or compacted holes
-        left.discard(partition)
-    elif error.code() in ABSENT or error.code() == KafkaError.OFFSET_OUT_OF_RANGE:
-        left.clear()  # deleted or trimmed while it was read: the next look will tell
-
-
-def _scanner(endpoint: KafkaEndpoint, isolation: Isolation) -> dict[str, object]:
-    return {
-        **quiet(endpoint),
-        "group.id": f"millrace-checks-{uuid4().hex[:8]}",  # a name is required; it is never joined
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
-        "enable.partition.eof": True,
-        "auto.offset.reset": "error",
-        "isolation.level": isolation,
-        "fetch.wait.max.ms": 20,
-        "queued.max.messages.kbytes": 4096,
-        "fetch.queue.backoff.ms": 5,
-        "message.max.bytes": _FETCH_BYTES,
-        "fetch.message.max.bytes": _FETCH_BYTES,
-        "fetch.max.bytes": _FETCH_BYTES,
-        "receive.message.max.bytes": _ANSWER_BYTES,
-        "check.crcs": False,
-    }
-
-
-def _begin(offsets: PartitionOffsets, horizon: Iterable[int]) -> int:
+def _begin(offsets: PartitionOffsets, marks: Sequence[int]) -> int:
     """Where to read from; a horizon beyond the end belongs to a topic that was made anew since."""
-    marks = list(horizon)
     mark = marks[offsets.partition] if offsets.partition < len(marks) else 0
     return offsets.start if mark > offsets.end else max(mark, offsets.start)
-
-
-def _place(message: Message) -> tuple[int, int]:
-    return message.partition() or 0, message.offset() or 0
-
-
-def _record(message: Message) -> RecordView:
-    _, timestamp_ms = message.timestamp()
-    return RecordView(
-        topic=message.topic() or "",
-        partition=message.partition() or 0,
-        offset=message.offset() or 0,
-        timestamp=timestamp_ms / 1000,
-        key=_bytes(message.key()),
-        value=_bytes(message.value()),
-        headers=tuple((name, _bytes(value)) for name, value in _headers(message)),
-    )
-
-
-def _size(message: Message) -> int:
-    headers = sum(len(name) + len(value or b"") for name, value in _headers(message))
-    return len(message.key() or b"") + len(message.value() or b"") + headers
-
-
-def _headers(message: Message) -> list[tuple[str, str | bytes | None]]:
-    headers = message.headers()
-    if not headers:
-        return []
-    return list(headers.items()) if isinstance(headers, dict) else list(headers)
-
-
-def _bytes(value: str | bytes | None) -> bytes | None:
-    return value.encode() if isinstance(value, str) else value
 
 
 def _source(source: object) -> Literal["topic", "broker", "default"]:

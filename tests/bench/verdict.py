@@ -19,7 +19,7 @@ from lessons.proving import gates
 from lessons.proving.rehearsal import Rehearsal, Room
 from sandboxes import kafka_calls
 from sandboxes.backends.base import KafkaEndpoint
-from sandboxes.observe import _scanner
+from sandboxes.scanning import client_settings
 from tests.bench.figures import Figure, middle, percentile
 from tests.bench.proofs import Proof
 from tests.bench.rounds import measured
@@ -123,7 +123,7 @@ def _raw_s(endpoint: KafkaEndpoint) -> float:
 
 
 def _read(endpoint: KafkaEndpoint, places: list[TopicPartition], starts: list[int], ends: list[int]) -> None:
-    consumer = Consumer(_scanner(endpoint, "read_uncommitted"))
+    consumer = Consumer(client_settings(endpoint, "read_uncommitted"))
     left = sum(end - start for start, end in zip(starts, ends, strict=True))
     wanted = [
         TopicPartition(TOPIC, place.partition, start)

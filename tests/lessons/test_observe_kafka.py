@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
 
-from sandboxes import observe, stagehand
+from sandboxes import scanning, stagehand
 from sandboxes.backends.base import Fault, KafkaEndpoint
 from sandboxes.kafka_calls import admin
 from sandboxes.observe import KafkaView
@@ -195,7 +195,7 @@ def test_one_look_agrees_with_itself_whatever_happens_meanwhile(here: Here) -> N
 def test_more_records_than_a_check_may_read_are_refused_unread(
     here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(observe, "RECORDS_MAX", 3)
+    monkeypatch.setattr(scanning, "RECORDS_MAX", 3)
     topic = here.topic()
     here.send(topic, "a", "b", "c", "d")
 
@@ -229,7 +229,7 @@ def test_a_record_beyond_what_one_answer_may_have_is_said_to_be_too_large(here: 
 
 
 def test_all_that_one_look_reads_has_one_bound(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observe, "RECORDS_BYTES", 1_000_000)
+    monkeypatch.setattr(scanning, "RECORDS_BYTES", 1_000_000)
     first, second = here.topic(), here.topic()
     here.send(first, "x" * 600_000)
     here.send(second, "x" * 600_000)
