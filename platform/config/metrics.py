@@ -1,4 +1,4 @@
-"""Figures about the web processes: what was asked, how it was answered, how long it took."""
+"""Figures about the site as a whole: what was asked, how it was answered, and what was removed as too old."""
 
 from prometheus_client import Counter, Histogram
 
@@ -15,6 +15,14 @@ REQUEST_SECONDS = Histogram(
     ["route"],
     buckets=_BUCKETS,
 )
+
+RETIRED = Counter(
+    "millrace_retention_removed_total",
+    "Rows removed because they were old enough, by what they were.",
+    ["what"],
+)
+for _what in ("sandboxes", "events", "sessions"):
+    RETIRED.labels(_what)
 
 
 def answered(method: str, route: str, status: int, took_s: float) -> None:

@@ -148,6 +148,7 @@ CELERY_TASK_TIME_LIMIT = 60
 CELERY_BEAT_SCHEDULE = {
     "sweep-sandboxes": {"task": "sandboxes.tasks.sweep", "schedule": 10.0, "options": {"expires": 10}},
     "heartbeat": {"task": "config.tasks.heartbeat", "schedule": 5.0, "options": {"expires": 10}},
+    "retention": {"task": "config.tasks.retention", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 
@@ -164,6 +165,10 @@ CACHES = {"default": {"BACKEND": "config.cache.SteadyCache", "LOCATION": REDIS_U
 SANDBOX_BACKEND = basics.SANDBOX_BACKEND
 # How many warm sandboxes a cluster may keep by rule (reservations come on top); 0 keeps none.
 WARM_POOL = env.number("WARM_POOL", 2)
+
+# For how many days the story of what was deleted is kept, and the longer one of what staff did; 0: for ever.
+KEEP_HISTORY_DAYS = env.number("KEEP_HISTORY_DAYS", 90)
+KEEP_AUDIT_DAYS = env.number("KEEP_AUDIT_DAYS", 730)
 
 # -- Live view -----------------------------------------------------------------------------------------------
 
