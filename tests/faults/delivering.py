@@ -1,10 +1,7 @@
 # ruff: noqa: E402  Django has to be set up before models can be imported
-"""Deliver doorbells as a broker of tasks may: again, to many at once, too late. One line of JSON."""
+"""Deliver doorbells as a broker of tasks may: again, to many at once, too late."""
 
-import json
-import sys
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,12 +11,12 @@ django.setup()
 
 from django.db import connection
 
-from accounts.models import User
 from sandboxes import leases, provisioning, services, tasks
 from sandboxes.errors import LeaseLost
 from sandboxes.lifecycle import State
 from sandboxes.models import Sandbox, SandboxEvent
-from tests.sandboxes.driving import settle
+from tests.sandboxes.commands import answer
+from tests.sandboxes.driving import settle, user
 
 
 def again(times: str) -> dict[str, Any]:
@@ -31,7 +28,8 @@ def again(times: str) -> dict[str, Any]:
 
 
 def at_once(threads: str) -> dict[str, Any]:
-    sandbox, gate = services.request_sandbox(_user("at-once")), threading.Barrier(int(threads))
+    """The task runs in so many threads at the same moment."""
+    sandbox, gate = services.request_sandbox(user("at-once")), threading.Barrier(int(threads))
 
     def deliver(_: int) -> None:
         connection.ensure_connection()
@@ -49,7 +47,7 @@ def at_once(threads: str) -> dict[str, Any]:
 
 def after_stop() -> dict[str, Any]:
     """The bell of a Start is heard when its student has stopped it, and twice more when it is gone."""
-    sandbox = services.request_sandbox(_user("stopper"))
+    sandbox = services.request_sandbox(user("stopper"))
     services.stop_sandbox(sandbox)
     before = _ensured(sandbox)
     tasks.ring(sandbox.hex)
@@ -61,7 +59,7 @@ def after_stop() -> dict[str, Any]:
 
 def old_worker() -> dict[str, Any]:
     """One worker takes a lease and sleeps; the lease runs out, and Stop and another worker come."""
-    sandbox = services.request_sandbox(_user("sleeper"))
+    sandbox = services.request_sandbox(user("sleeper"))
     lease = leases.take(sandbox.pk)
     assert lease
     asleep = Sandbox.objects.get(pk=sandbox.pk)
@@ -89,7 +87,7 @@ def _renewed(lease: leases.Lease) -> bool:
 
 
 def _started(name: str) -> Sandbox:
-    sandbox = services.request_sandbox(_user(name))
+    sandbox = services.request_sandbox(user(name))
     settle(sandbox)
     return sandbox
 
@@ -105,17 +103,5 @@ def _ensured(sandbox: Sandbox) -> int:
     return sum(1 for name, hex_id in backend.calls if name == "ensure" and hex_id == sandbox.hex)
 
 
-def _user(name: str) -> User:
-    return User.objects.get_or_create(username=name)[0]
-
-
-COMMANDS: dict[str, Callable[..., Any]] = {
-    "again": again,
-    "at_once": at_once,
-    "after_stop": after_stop,
-    "old_worker": old_worker,
-}
-
 if __name__ == "__main__":
-    command, *arguments = sys.argv[1:]
-    print(json.dumps(COMMANDS[command](*arguments)))
+    answer(again, at_once, after_stop, old_worker)

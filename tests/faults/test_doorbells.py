@@ -111,14 +111,14 @@ def test_without_beat_the_sweep_is_called_overdue_and_caught_up_with_later(site:
             site.worker("press", "start", "ready", 60)
         site.worker("lost_start", "edsger", module=LOOKING)
         time.sleep(NO_BEAT.seconds)
-        overdue = site.worker("readiness", module=LOOKING)
+        overdue = site.worker("ready", module=LOOKING)
         states = site.worker("states", module=LOOKING)
         running.enter_context(beat_of(site))
         case.cleared()
 
         site.worker("until", "edsger", "ready", 60, module=LOOKING)
         assert case.converged() < 30
-        caught_up = site.worker("readiness", module=LOOKING)
+        caught_up = site.worker("ready", module=LOOKING)
 
     assert states == {"ada": "ready", "edsger": "queued"}
     assert (overdue["sweep"], caught_up["sweep"]) == (False, True)

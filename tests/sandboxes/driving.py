@@ -10,6 +10,11 @@ from sandboxes.lifecycle import State
 from sandboxes.models import Sandbox
 
 
+def user(name: str) -> User:
+    """Who has that name, made if need be."""
+    return User.objects.get_or_create(username=name)[0]
+
+
 def settle(*sandboxes: Sandbox, seconds: float = 60.0) -> None:
     """Ring for these, and for whatever that leads to, until all have settled; then read them again."""
     deadline = time.monotonic() + seconds

@@ -1,5 +1,5 @@
 # ruff: noqa: E402  Django has to be set up before models can be imported
-"""A worker process for tests: one command, one line of JSON on standard output.
+"""A worker process for tests.
 
     python -m tests.sandboxes.worker migrate
     python -m tests.sandboxes.worker prepare <wish>                       what the wish needs to be there
@@ -13,10 +13,8 @@
 A crash (tests.sandboxes.doubles.CrashingBackend) is armed only once the wish has been written.
 """
 
-import json
 import os
 import random
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -36,12 +34,9 @@ from sandboxes.errors import SandboxError
 from sandboxes.lifecycle import PASSING, State
 from sandboxes.models import Cluster, Sandbox, SandboxEvent
 from tests.sandboxes import invariants
+from tests.sandboxes.commands import answer
 from tests.sandboxes.driving import settle, sweep_and_settle
-
-
-def main() -> None:
-    name, *arguments = sys.argv[1:]
-    print(json.dumps(COMMANDS[name](*arguments)))
+from tests.sandboxes.driving import user as user_named
 
 
 def migrate() -> str:
@@ -54,7 +49,7 @@ def migrate() -> str:
 
 def prepare(wish: str) -> str:
     """Bring a sandbox to where the wish makes sense."""
-    user = _user("ada")
+    user = user_named("ada")
     if wish == "claim":
         sweep_and_settle()
     elif wish not in {"start", "warm"}:
@@ -68,7 +63,7 @@ def prepare(wish: str) -> str:
 
 def wish(name: str) -> dict[str, Any]:
     """Write the wish and ring for it; the backend may end this process at one of its calls."""
-    user = _user("ada")
+    user = user_named("ada")
     sandbox = Sandbox.objects.filter(owner=user).first()
     if name == "warm":
         sandbox = Sandbox.objects.get(pk__in=sweep.sweep())
@@ -102,7 +97,7 @@ def recover(seconds: str) -> dict[str, Any]:
 
 def press(name: str, wait_for: str, seconds: str) -> dict[str, Any]:
     """Press a button as a page does, and look until the sandbox is in a state; do no work here."""
-    user, began = _user("ada"), time.monotonic()
+    user, began = user_named("ada"), time.monotonic()
     if name == "start":
         services.request_sandbox(user)
     elif name == "delete":
@@ -134,7 +129,7 @@ def _fresh(run: Callable[[int], dict[str, Any]], threads: int) -> dict[str, Any]
 
 
 def race_for_a_move(threads: int) -> dict[str, Any]:
-    sandbox = services.request_sandbox(_user("ada"))
+    sandbox = services.request_sandbox(user_named("ada"))
     settle(sandbox)
     copies = [Sandbox.objects.get(pk=sandbox.pk) for _ in range(threads)]
     won = _together(lambda n: copies[n].move_to(State.DEGRADED, actor="worker"), threads)
@@ -143,13 +138,13 @@ def race_for_a_move(threads: int) -> dict[str, Any]:
 
 
 def race_for_a_lease(threads: int) -> dict[str, Any]:
-    sandbox = services.request_sandbox(_user("ada"))
+    sandbox = services.request_sandbox(user_named("ada"))
     won = _together(lambda n: leases.take(sandbox.pk), threads)
     return {"winners": sum(lease is not None for lease in won)}
 
 
 def race_to_start(threads: int) -> dict[str, Any]:
-    user = _user("ada")
+    user = user_named("ada")
     ids = _together(lambda n: str(services.request_sandbox(user).pk), threads)
     return {"ids": len(set(ids)), "rows": Sandbox.objects.count(), "events": SandboxEvent.objects.count()}
 
@@ -157,7 +152,7 @@ def race_to_start(threads: int) -> dict[str, Any]:
 def race_for_room(threads: int) -> dict[str, Any]:
     """Far more starts than room, all rung at once: how many were ever under way together."""
     Cluster.objects.create(name="here", starts_at_once=3)
-    waiting = [services.request_sandbox(_user(f"student-{n}")) for n in range(threads)]
+    waiting = [services.request_sandbox(user_named(f"student-{n}")) for n in range(threads)]
 
     def admit(number: int) -> bool:
         sandbox, lease = waiting[number], leases.take(waiting[number].pk)
@@ -170,7 +165,7 @@ def race_for_room(threads: int) -> dict[str, Any]:
 
 def race_of_rings(threads: int) -> dict[str, Any]:
     """One start, rung for by everybody: it must be started once."""
-    sandbox = services.request_sandbox(_user("ada"))
+    sandbox = services.request_sandbox(user_named("ada"))
     _together(lambda n: reconcile.reconcile(sandbox.pk), threads)
     settle(sandbox, seconds=60)
     invariants.check()
@@ -206,7 +201,7 @@ def _together(act: Callable[[int], Any], threads: int) -> list[Any]:
 
 def storm(name: str, seconds: str, seed: str) -> dict[str, Any]:
     """Press everything at random for a while, ring and sweep in between; count what happened."""
-    chance, user = random.Random(int(seed)), _user(name)
+    chance, user = random.Random(int(seed)), user_named(name)
     counts: dict[str, int] = {}
     ends = time.monotonic() + float(seconds)
     while time.monotonic() < ends:
@@ -248,21 +243,6 @@ def _live(user: User) -> list[Sandbox]:
     return list(Sandbox.objects.filter(owner=user, wanted="present"))
 
 
-def _user(name: str) -> User:
-    return User.objects.get_or_create(username=name)[0]
-
-
-COMMANDS: dict[str, Callable[..., Any]] = {
-    "migrate": migrate,
-    "prepare": prepare,
-    "wish": wish,
-    "recover": recover,
-    "races": races,
-    "storm": storm,
-    "press": press,
-    "check": check,
-}
-
 if __name__ == "__main__":
     assert os.environ["DATABASE_URL"]
-    main()
+    answer(migrate, prepare, wish, recover, races, storm, press, check)
