@@ -126,6 +126,8 @@ class KafkaView:
 
     def offsets(self, name: str) -> tuple[PartitionOffsets, ...]:
         if name not in self._known_offsets:
+            # Programs first: what one sent before it ended then lies before every end that is read after it.
+            self.programs()
             self._known_offsets[name] = self._read_offsets(name)
         return self._known_offsets[name]
 

@@ -178,7 +178,10 @@ class FaultView:
 
 
 class SandboxView(Protocol):
-    """One look at a sandbox. Reads are remembered for the life of the view, so they agree with each other."""
+    """One look at a sandbox. Reads are remembered for the life of the view, so they agree with each other.
+
+    Whatever a program sent before it ended is there for whoever sees that it has ended.
+    """
 
     @property
     def now(self) -> float:

@@ -4,13 +4,14 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 from uuid import uuid4
 
 import pytest
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
 
 from sandboxes import scanning, stagehand
-from sandboxes.backends.base import Fault, KafkaEndpoint
+from sandboxes.backends.base import Fault, KafkaEndpoint, ProgramRun, Workspace
 from sandboxes.kafka_calls import admin
 from sandboxes.observe import KafkaView
 from sandboxes.stagehand import OutgoingRecord, TopicWish
@@ -52,6 +53,27 @@ def here(host: LocalHost) -> Iterator[Here]:
     found = Here(host)
     yield found
     host.destroy(found.sandbox_id)
+
+
+class EndsMeanwhile:
+    """A workspace whose program sends a record and ends at the moment when it is asked about."""
+
+    def __init__(self, here: Here, topic: str) -> None:
+        self._here, self._topic = here, topic
+
+    def programs(self) -> tuple[ProgramRun, ...]:
+        self._here.send(self._topic, "the last one")
+        return (ProgramRun(program_id="p", path="main.py", started_at=1.0, ended_at=2.0, exit_code=0),)
+
+
+def test_whoever_sees_that_a_program_has_ended_sees_all_that_it_sent(here: Here) -> None:
+    topic = here.topic()
+    workspace = cast(Workspace, EndsMeanwhile(here, topic))
+    view = KafkaView(endpoint=here.endpoint, workspace=workspace, faults=lambda: ())
+
+    view.offsets(topic)  # what is asked first is nothing a judge can know
+    assert not view.programs()[0].running
+    assert [record.text for record in view.records(topic)] == ["the last one"]
 
 
 def test_a_topics_settings_say_where_they_come_from(here: Here) -> None:
