@@ -33,10 +33,20 @@ logger = logging.getLogger(__name__)
 SILENT = "Your sandbox did not answer just now, so nothing was judged. We look again by ourselves."
 OURS = "This check failed on our side, and it does not count against you. Quote {reference} if it stays."
 LATE = "Nothing was seen within {seconds:g} seconds. Press Check to start the clock again."
-STOPPED = "You stopped {program}. Run it again when you are ready."
-# How a judge says that a program ended with an error; one that its owner stopped looks the same to it.
+# How a judge says that a program ended with an error; one that was made to end looks the same to it.
 ENDED_BADLY = " did not end well"
-_BY_ITS_OWNER = ("stopped", "killed")
+# What is said instead, by the reason for which a program was ended.
+ENDED_FOR = {
+    "stopped": "You stopped {program}. Run it again when you are ready.",
+    "killed": "You stopped {program}. Run it again when you are ready.",
+    "sandbox_ended": "{program} ended because your sandbox did; the program is not to blame. Run it again.",
+    "host_restart": "{program} ended because we had to restart; the program is not to blame. Run it again.",
+    "memory": "{program} used more memory than it may and was ended. Let it hold less, and run it again.",
+    "output": "{program} printed more than it may and was ended. Let it print less, and run it again.",
+    "disk": "{program} was ended: there was no room left. Delete files or reset the lab, and run it again.",
+    "cpu": "{program} used more processor time than it may and was ended. Look for a loop that never rests.",
+    "time": "{program} ran for longer than a program may and was ended. Look for what keeps it from its end.",
+}
 TOO_MANY = "TOO_MANY_RECORDS"
 # The one cause that comes from us and not from a lab; see `ladder_of`.
 TOO_MANY_HINTS = (
@@ -57,7 +67,7 @@ def judge_lab(
 ) -> dict[str, Verdict]:
     """One verdict per open task, by task id."""
     return {
-        one.task.id: _of_stopped(_judge(code.judges[one.task.id], facts, view, one), code.lab.slug, view)
+        one.task.id: _of_ended(_judge(code.judges[one.task.id], facts, view, one), code.lab.slug, view)
         for one in active
     }
 
@@ -84,8 +94,8 @@ def _judge(judge: Judge, facts: AttemptFacts, view: SandboxView, one: ActiveTask
     return verdict if verdict.sentence else replace(verdict, sentence=one.task.waiting)
 
 
-def _of_stopped(verdict: Verdict, folder: str, view: SandboxView) -> Verdict:
-    """Blame nobody for having stopped a program."""
+def _of_ended(verdict: Verdict, folder: str, view: SandboxView) -> Verdict:
+    """Say for what reason a program was ended, and blame nobody for one that the owner stopped, or we did."""
     program, blames, _ = verdict.sentence.partition(ENDED_BADLY)
     if verdict.state is not State.WAITING or not blames:
         return verdict
@@ -94,9 +104,9 @@ def _of_stopped(verdict: Verdict, folder: str, view: SandboxView) -> Verdict:
     except ViewUnavailable:
         return verdict
     last = max(runs, key=lambda run: run.started_at, default=None)
-    if last is None or last.running or last.reason not in _BY_ITS_OWNER:
+    if last is None or last.running or last.reason not in ENDED_FOR:
         return verdict
-    return replace(verdict, sentence=STOPPED.format(program=program))
+    return replace(verdict, sentence=ENDED_FOR[last.reason].format(program=program))
 
 
 def _call(judge: Judge, view: SandboxView, facts: AttemptFacts) -> Verdict:

@@ -8,6 +8,7 @@ from lessons.grading import TOO_MANY, judge_lab, ladder_of, ladder_open, open_ta
 from lessons.judges import load_code
 from lessons.labs import Lab
 from lessons.stimulus import ActiveTask
+from sandboxes.backends.base import PROGRAM_REASONS
 from tests.lessons import labs
 from tests.lessons.paper import FloodedView, PaperView, SilentView, run_of
 
@@ -61,6 +62,22 @@ def test_a_program_that_its_owner_stopped_is_not_said_to_have_ended_badly(reason
     view = PaperView(runs=(ended(""), ended(reason, started_at=1001.0)))
 
     assert judge(view, only("blames")).sentence == "You stopped main.py. Run it again when you are ready."
+
+
+@pytest.mark.parametrize("reason", PROGRAM_REASONS)
+def test_a_program_that_was_ended_is_told_for_what_reason_and_what_to_do(reason: str) -> None:
+    sentence = judge(PaperView(runs=(ended(reason),)), only("blames")).sentence
+
+    assert "did not end well" not in sentence
+    assert "main.py" in sentence
+    assert any(step in sentence for step in ("Run it again", "run it again", "Look for"))
+
+
+@pytest.mark.parametrize("reason", ["sandbox_ended", "host_restart"])
+def test_nobody_is_blamed_for_a_program_that_ended_with_its_sandbox(reason: str) -> None:
+    sentence = judge(PaperView(runs=(ended(reason),)), only("blames")).sentence
+
+    assert "the program is not to blame" in sentence
 
 
 @pytest.mark.parametrize("runs", [(), (ended(""),), (ended("stopped"), ended("", started_at=1001.0))])
