@@ -153,6 +153,7 @@ class Sandbox(models.Model):
         detail: str = "",
         by: User | None = None,
         reason: str = "",
+        cause: str = "",
         only: Q | None = None,
         **fields: Any,
     ) -> bool:
@@ -160,6 +161,7 @@ class Sandbox(models.Model):
 
         actor:  who decided: "student", "instructor", "admin", "worker" or "sweep"; kept in the event.
         by:     the person, when one decided; reason: why, in their own words, for the event.
+        cause:  the code of what went wrong, for the event; of a failure its own is taken.
         token:  a worker's fencing token; the move fails once a later lease was given.
         wish:   a decision, not progress: it gets a new generation, which voids work begun before.
         only:   what else must still be true of the row, because the decision was made upon it.
@@ -176,7 +178,9 @@ class Sandbox(models.Model):
                 return False
             took_s = (at - self.state_since).total_seconds()
             _take_over(self, values)
-            SandboxEvent.record(self, old=old, at=at, actor=actor, by=by, reason=reason, took_s=took_s)
+            SandboxEvent.record(
+                self, old=old, at=at, actor=actor, by=by, reason=reason, cause=cause, took_s=took_s
+            )
             transaction.on_commit(partial(announce_state, self.id, new, ""))
         return True
 
@@ -243,7 +247,7 @@ class SandboxEvent(models.Model):
             that was done to it (new: "extend", "hold", "claim", "freeze", "thaw"...).
     actor:  "student", "instructor", "admin", "worker" or "sweep".
     by:     the person who did it, where one did; the events are the audit.
-    cause:  of a failure, its code.
+    cause:  of a failure or a break, its code.
     took_s: seconds spent in `old`.
     work_s: for a move to READY, seconds since the start or wake began (waiting in the queue not counted).
     """
@@ -280,6 +284,7 @@ class SandboxEvent(models.Model):
         actor: str,
         by: User | None = None,
         reason: str = "",
+        cause: str = "",
         took_s: float = 0.0,
     ) -> None:
         """Write the event of a move that has just been made."""
@@ -287,7 +292,7 @@ class SandboxEvent(models.Model):
         event = cls.objects.create(
             sandbox=sandbox, at=at, old=old, new=sandbox.state, generation=sandbox.generation,
             actor=actor, by=by, detail=reason[:300] or sandbox.detail, took_s=took_s,
-            cause=sandbox.failure_cause if sandbox.now is State.FAILED else "",
+            cause=sandbox.failure_cause if sandbox.now is State.FAILED else cause[:60],
             work_s=(at - began).total_seconds() if began else 0.0,
         )  # fmt: skip
         transaction.on_commit(partial(metrics.noted, event, sandbox))

@@ -15,7 +15,9 @@ def ready(step: Step) -> None:
         return step.move(State.DEGRADED, detail="Your broker was stopped on purpose.")
     seen = step.ask(step.backend.observe, step.sandbox.hex)
     if not is_up(seen):
-        return step.move(State.DEGRADED, detail=seen.detail or "Your broker does not answer.")
+        return step.move(
+            State.DEGRADED, detail=seen.detail or "Your broker does not answer.", cause=seen.cause
+        )
     if seen.frozen and not step.sandbox.frozen:
         step.ask(step.backend.thaw, step.sandbox.hex)
     elif step.sandbox.frozen and not seen.frozen:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import pytest
 
@@ -23,7 +26,9 @@ from tests.sandboxes.driving import settle
 
 pytestmark = [pytest.mark.kafka, pytest.mark.django_db, pytest.mark.xdist_group("local faults")]
 
-HANGING = Lasting(full_s=60, short_s=5)
+# Less than a broker may be silent before it is started anew, which is the other case.
+HANGING = Lasting(full_s=20, short_s=5)
+SILENT = Lasting(full_s=30, short_s=6)
 
 # A request that claims to be as large as a broker accepts: it makes room for it before the rest has come.
 GREEDY = """
@@ -101,6 +106,57 @@ def test_a_broker_that_hangs_fails_nobody_and_goes_on(site: Site, case: Case) ->
     assert site.kept(sandbox)
     site.until_ready(sandbox)
     case.holds("I5", *site.check())
+
+
+@contextlib.contextmanager
+def stopped_once(pid: int) -> Iterator[None]:
+    """A process that hangs until somebody lets it go on."""
+    os.kill(pid, signal.SIGSTOP)
+    yield
+
+
+@contextlib.contextmanager
+def held_still(pid: int) -> Iterator[None]:
+    """A process that hangs for good: whatever lets it go on is undone at once, until it is killed."""
+    ended = threading.Event()
+
+    def hold() -> None:
+        with contextlib.suppress(ProcessLookupError):
+            while not ended.wait(0.005):
+                os.kill(pid, signal.SIGSTOP)
+
+    holding = threading.Thread(target=hold)
+    holding.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        holding.join()
+
+
+@pytest.mark.fault("F5", f"broker hangs for good, may be silent for {SILENT}", holds="I1 I2 I3 I5")
+@pytest.mark.parametrize("hangs", [stopped_once, held_still], ids=["stopped", "deaf"])
+@pytest.mark.logs("sandbox.failed")
+def test_a_broker_that_hangs_for_good_is_noticed_and_started_again(
+    settings: object, case: Case, hangs: Callable[[int], AbstractContextManager[None]]
+) -> None:
+    limits = {"broker_look_s": SILENT.seconds / 3, "broker_silent_s": SILENT.seconds, "broker_stop_s": 2}
+    with running_site(settings, limits=limits) as site:
+        sandbox, other = site.ready(), site.ready()
+        pid, untouched = site.broker(sandbox), site.broker(other)
+        with hangs(pid):
+            case.cleared()
+            seen = site.host.until_phase(sandbox.hex, Phase.FAILED, within_s=120)
+            site.until_ready(sandbox)
+            case.converged()
+
+        told = sandbox.events.get(new="degraded")
+        assert (seen.cause, told.cause) == ("broker_hung", "broker_hung")
+        assert told.detail.startswith("Your Kafka broker hung: it ran, and did not answer.")
+        assert site.broker(sandbox) != pid
+        assert site.kept(sandbox)
+        assert site.broker(other) == untouched
+        case.holds("I5", *site.check())
 
 
 @pytest.mark.fault("F5", "broker out of memory", holds="I1 I2 I3 I5")

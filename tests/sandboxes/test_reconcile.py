@@ -153,7 +153,8 @@ def test_a_broker_that_hangs_is_stopped_when_it_is_given_up_and_the_next_try_sta
     use_backend("HangingBackend")
     sandbox = ready_sandbox(ada)
     doubles.HangingBackend.hangs = True
-    sandbox.move_to(State.DEGRADED, actor="worker")
+    reconcile.reconcile(sandbox.pk)
+    assert sandbox.events.get(new="degraded").cause == "broker_silent"
     age(sandbox, running.REPAIR_DEADLINE_S + 1)
 
     reconcile.reconcile(sandbox.pk)

@@ -14,7 +14,7 @@ from config import retention, tasks
 from lessons.models import Attempt, TaskProgress, VerdictRow
 from sandboxes import services
 from sandboxes.models import Sandbox, SandboxEvent
-from sandboxes.retention import SLICE
+from sandboxes.retention import SLICE, deleted_sandboxes
 from tests import make
 from tests.lessons import rows
 from tests.sandboxes import invariants
@@ -129,7 +129,7 @@ def test_a_long_life_is_forgotten_piece_by_piece(ada: User) -> None:
     events = sandbox.events.count()
 
     pieces = []
-    while taken := retention.retention.deleted_sandboxes():
+    while taken := deleted_sandboxes():
         pieces.append(taken)
 
     assert [piece["sandboxes"] for piece in pieces] == [0, 0, 1]

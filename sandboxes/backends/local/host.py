@@ -26,6 +26,7 @@ from sandboxes.backends.local.disks import Disks
 from sandboxes.backends.local.population import Population
 from sandboxes.backends.local.settings import HostSettings, Limits, from_installation
 from sandboxes.backends.local.surroundings import look_around
+from sandboxes.backends.local.vigil import Vigil
 
 logger = logging.getLogger("sandboxes.host")
 
@@ -38,6 +39,7 @@ class Host:
         self._around = look_around(settings, limits or Limits())
         self._population = Population(self._around)
         self._disks = Disks(self._population.everyone, self._around.limits)
+        self._vigil = Vigil(self._population.everyone, self._around.limits)
         self._desk = Desk(self._around, self._population, self._disks)
         self._connections: set[asyncio.Task[None] | None] = set()  # the loop itself holds them weakly
         self._started = asyncio.Event()
@@ -55,9 +57,10 @@ class Host:
         )
         async with server:
             await self._start()
-            looking = asyncio.create_task(self._disks.run())
+            looking = [asyncio.create_task(look()) for look in (self._disks.run, self._vigil.run)]
             await self._ended.wait()
-            looking.cancel()
+            for task in looking:
+                task.cancel()
         await self._stop()
 
     async def _start(self) -> None:

@@ -196,6 +196,18 @@ class LocalSandbox:
     def is_running(self) -> bool:
         return self._ready
 
+    def expected(self) -> tuple[kafka.Node, ...]:
+        """Brokers that are to answer now: up and awake, and nobody works on them."""
+        if self._phase() is not Phase.RUNNING or not self._ready or self.record.frozen or self._is_driven():
+            return ()
+        awaited = self._answering - self.nodes.ending
+        return tuple(node for node in self.nodes.profile.brokers if node.name in awaited)
+
+    async def hangs(self, node: kafka.Node) -> None:
+        """A broker runs and does not answer: it is told to end; whoever wants it next gets a new one."""
+        self._fail(troubles.HUNG)
+        await self.nodes.end(signal.SIGTERM, (node,))
+
     async def stop_with_site(self) -> None:
         """The site stops: end all cleanly. The goal stays, so that what ran can be told from what did not."""
         if self._driver:

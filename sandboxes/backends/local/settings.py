@@ -32,7 +32,10 @@ class HostSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one program, one broker and one workspace may use. Sizes in bytes, times in seconds."""
+    """What one program, one broker and one workspace may use. Sizes in bytes, times in seconds.
+
+    broker_look_s: how often a broker is asked whether it answers; broker_silent_s: how long it may not.
+    """
 
     processes: int = 64
     program_data: int = 256 * MIB
@@ -51,6 +54,8 @@ class Limits:
     data_bytes: int = 1024 * MIB
     data_files: int = 100_000
     broker_stop_s: float = 10.0
+    broker_look_s: float = 10.0
+    broker_silent_s: float = 30.0
     ring_bytes: int = 512 * 1024
 
 

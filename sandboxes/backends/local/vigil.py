@@ -1,0 +1,81 @@
+"""Whether the brokers that run also answer: to the keeper, which sees processes, one that hangs looks alive.
+
+Every ten seconds each broker that is up and awake is asked once who it is, on the platform's own listener,
+which no fault of the deck disturbs. A frozen one is asked nothing. One that has been silent for half a minute
+is ended and started anew with its data: that long, because a machine that is busy makes brokers slow, and a
+restart would make it busier.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterable
+
+from sandboxes.backends.local import handshake
+from sandboxes.backends.local.kafka import Node
+from sandboxes.backends.local.keeper_link import KeeperGone, KeeperRefused
+from sandboxes.backends.local.sandbox import LocalSandbox
+from sandboxes.backends.local.settings import Limits
+
+logger = logging.getLogger(__name__)
+
+_PATIENCE_S = 5.0
+# A round that begins so much too late says that this process was held up, and nothing about brokers.
+_LATE_S = 5.0
+_AT_ONCE = 32
+
+
+class Vigil:
+    """Give it what there is; `run` looks again and again."""
+
+    def __init__(self, sandboxes: Callable[[], Iterable[LocalSandbox]], limits: Limits) -> None:
+        self._sandboxes = sandboxes
+        self._every_s, self._silent_s = limits.broker_look_s, limits.broker_silent_s
+        self._silent: dict[tuple[str, str], float] = {}  # since when, by sandbox and node
+        self._places = asyncio.Semaphore(_AT_ONCE)
+
+    async def run(self) -> None:
+        while True:
+            due = time.monotonic() + self._every_s
+            await asyncio.sleep(self._every_s)
+            if time.monotonic() > due + _LATE_S:
+                self._silent.clear()
+            await self.look()
+
+    async def look(self) -> None:
+        """Ask every broker that should answer; whoever is not asked begins anew."""
+        asked = [(one, node) for one in self._sandboxes() for node in one.expected()]
+        names = {_name(one, node) for one, node in asked}
+        self._silent = {name: since for name, since in self._silent.items() if name in names}
+        await asyncio.gather(*(self._look_at(one, node) for one, node in asked))
+
+    async def _look_at(self, one: LocalSandbox, node: Node) -> None:
+        async with self._places:
+            began = time.monotonic()
+            if await _answers(one, node) or node not in one.expected():
+                self._silent.pop(_name(one, node), None)
+                return
+        since = self._silent.setdefault(_name(one, node), began)
+        if time.monotonic() - since < self._silent_s:
+            logger.info("sandbox.silent", extra={"sandbox": one.record.sandbox_id, "node": node.name})
+            return
+        del self._silent[_name(one, node)]
+        with contextlib.suppress(KeeperGone, KeeperRefused):  # then it ends with its keeper
+            await one.hangs(node)
+
+
+def _name(one: LocalSandbox, node: Node) -> tuple[str, str]:
+    return one.record.sandbox_id, node.name
+
+
+async def _answers(one: LocalSandbox, node: Node) -> bool:
+    asking = handshake.cluster_id(
+        one.record.address, node.platform_port, password=one.record.password, timeout_s=_PATIENCE_S
+    )
+    try:
+        return await asking == one.record.cluster_id
+    except handshake.NoAnswer:
+        return False
