@@ -13,14 +13,15 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextvars import copy_context
 from io import BytesIO
-from typing import IO, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from asgiref.sync import SyncToAsync
+from django.conf import settings
 from django.core import signals
-from django.core.exceptions import RequestAborted
+from django.core.exceptions import RequestAborted, RequestDataTooBig
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
 from django.core.handlers.base import BaseHandler
-from django.http import FileResponse
+from django.http import FileResponse, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
@@ -40,8 +41,11 @@ class SiteHandler(ASGIHandler):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
-            body = await self._body(receive)
+            body = await _body(receive)
         except RequestAborted:
+            return
+        except RequestDataTooBig:
+            await self.send_response(_too_large(), send)
             return
         try:
             response = await self._in_thread(self._answer, scope, body)
@@ -58,15 +62,7 @@ class SiteHandler(ASGIHandler):
         self._threads = self._threads or _threads_of(loop)
         return await loop.run_in_executor(self._threads, copy_context().run, work, *given)
 
-    async def _body(self, receive: Any) -> IO[bytes]:
-        """What came with the request: in memory when it came at once, else as Django collects it."""
-        first = await receive()
-        if first["type"] == "http.request" and not first.get("more_body"):
-            return BytesIO(first.get("body", b""))
-        collected: IO[bytes] = await self.read_body(_beginning_with(first, receive))
-        return collected
-
-    def _answer(self, scope: Any, body: IO[bytes]) -> HttpResponseBase:
+    def _answer(self, scope: Any, body: BytesIO) -> HttpResponseBase:
         """In a thread of ours: the whole way of one request, ready to be sent."""
         set_script_prefix(get_script_prefix(scope))
         signals.request_started.send(sender=self.__class__, scope=scope)
@@ -98,6 +94,24 @@ class SiteHandler(ASGIHandler):
             raise sent
 
 
+async def _body(receive: Any) -> BytesIO:
+    """What came with a request. Raises RequestAborted; RequestDataTooBig for more than a page of ours sends.
+
+    Django's own bound is for the length that it is told, so a body in chunks (RFC 9112, 7.1) would have none.
+    """
+    body = BytesIO()
+    while True:
+        event = await receive()
+        if event["type"] == "http.disconnect":
+            raise RequestAborted
+        body.write(event.get("body", b""))
+        if body.tell() > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            raise RequestDataTooBig
+        if not event.get("more_body"):
+            body.seek(0)
+            return body
+
+
 def _threads_of(loop: asyncio.AbstractEventLoop) -> Executor:
     """Threads in which async_to_sync finds the server's loop, as in those of sync_to_async."""
 
@@ -108,11 +122,7 @@ def _threads_of(loop: asyncio.AbstractEventLoop) -> Executor:
     return ThreadPoolExecutor(THREADS, thread_name_prefix="request", initializer=belong)
 
 
-def _beginning_with(first: Any, receive: Any) -> Any:
-    """`receive`, with one event that was taken from it already."""
-    taken = [first]
-
-    async def again() -> Any:
-        return taken.pop() if taken else await receive()
-
-    return again
+def _too_large() -> HttpResponse:
+    """Its rest is not waited for."""
+    sentence = "That is more than any page here sends.\n"
+    return HttpResponse(sentence, content_type="text/plain", status=413, headers={"Connection": "close"})

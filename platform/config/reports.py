@@ -41,7 +41,8 @@ _OF_ADD_ONS = ("chrome-extension", "moz-extension", "safari-extension", "safari-
 @require_POST
 def reports(request: HttpRequest) -> HttpResponse:
     """204 whatever it says; 413 for what is too large, 429 when there were enough."""
-    if int(request.META.get("CONTENT_LENGTH") or 0) > LARGEST_BYTES:
+    body = request.read(LARGEST_BYTES + 1)
+    if len(body) > LARGEST_BYTES:
         return HttpResponse("That is too large for a report.\n", content_type="text/plain", status=413)
     address = address_of(request)
     if wait_s := limits.used_up(LIMIT, f"at:{address}", PER_ADDRESS) or limits.used_up(
@@ -50,7 +51,7 @@ def reports(request: HttpRequest) -> HttpResponse:
         sentence = f"Enough reports for now. Send the next one in {wait_s} s.\n"
         headers = {"Retry-After": str(wait_s)}
         return HttpResponse(sentence, content_type="text/plain", status=429, headers=headers)
-    for directive, route in set(list(_violations(request.body))[:AT_ONCE]):
+    for directive, route in set(list(_violations(body))[:AT_ONCE]):
         logger.warning("csp.violated", extra={"directive": directive, "route": route})
     return HttpResponse(status=204)
 

@@ -159,6 +159,20 @@ def test_a_body_arrives_as_it_was_sent(body: tuple[bytes, ...]) -> None:
     assert run(lambda handler: get(handler, "/echo/", *body)).body == b"".join(body)
 
 
+@pytest.mark.parametrize("parts", [1, 40])
+def test_a_body_larger_than_any_page_sends_is_refused_before_anything_is_done(
+    parts: int, told: list[str], settings: Any
+) -> None:
+    most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    body = [b"x" * (most // parts)] * parts
+
+    refused = run(lambda handler: get(handler, "/echo/", *body, b"x" * parts))
+
+    assert (refused.status, b"more than any page" in refused.body) == (413, True)
+    assert told == []
+    assert run(lambda handler: get(handler, "/echo/", *body)).status == 200
+
+
 def test_a_reader_who_leaves_before_the_body_is_there_starts_nothing() -> None:
     async def work(handler: SiteHandler) -> Reader:
         reader = Reader()
