@@ -8,9 +8,30 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Literal
 
 from sandboxes.backends.base import ProgramEvent, ProgramRun
+from sandboxes.backends.local.records import Record
 
 WAITING_EVENTS = 2000
 _OVERHEAD = 200  # bytes an event costs besides its text, roughly
+_BLOCK = 10_000
+
+
+class Numbers:
+    """Numbers for events: set aside on disk in blocks, so that no restart gives one twice.
+
+    save: writes the record to disk.
+    """
+
+    def __init__(self, record: Record, save: Callable[[], None]) -> None:
+        self._record, self._save = record, save
+        self._next = record.next_seq
+
+    def take(self) -> int:
+        number = self._next
+        self._next += 1
+        if self._next > self._record.next_seq:
+            self._record.next_seq = self._next + _BLOCK
+            self._save()
+        return number
 
 
 class EventRing:

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 
+from sandboxes.backends.base import KafkaEndpoint
 from sandboxes.backends.local import bubblewrap, ground, handshake, kafka
 from sandboxes.backends.local.bubblewrap import PLAT, Inner, Mount, Parts
 from sandboxes.backends.local.kafka import INSIDE_AOT, INSIDE_JARS, INSIDE_JRE, Node
@@ -53,6 +54,17 @@ class Nodes:
 
     def named(self, name: str) -> Node | None:
         return next((node for node in self.profile.nodes if node.name == name), None)
+
+    def endpoint(self) -> KafkaEndpoint:
+        """The platform's own way in."""
+        record = self._record
+        servers = [f"{record.address}:{node.platform_port}" for node in self.profile.brokers]
+        return KafkaEndpoint(
+            bootstrap_servers=",".join(servers),
+            cluster_id=record.cluster_id,
+            username=kafka.PLATFORM_USER,
+            password=record.password,
+        )
 
     def adopt(self, names: tuple[str, ...]) -> None:
         """Take over what a keeper says is alive."""

@@ -1,7 +1,7 @@
 """One local sandbox as the host runs it: brings what is there towards what is wanted, and says what it sees.
 
-The wanted goal ("running", "stopped" or "gone") stands in the record on disk; a driver task works towards it,
-a newer goal takes over from the one in work. Nothing here waits for a caller.
+The wanted goal ("running", "stopped" or "gone") stands in the record on disk; a driver works towards it, a
+newer goal takes over from the one in work. Nothing here waits for a caller.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ import logging
 import signal
 import time
 
-from sandboxes.backends.base import BackendError, Fault, KafkaEndpoint, NodeState, Observation, Phase
+from sandboxes.backends.base import BackendError, Fault, NodeState, Observation, Phase
 from sandboxes.backends.local import ground, kafka, records, trees, troubles
 from sandboxes.backends.local.doors import Doors
-from sandboxes.backends.local.events import EventRing
+from sandboxes.backends.local.driver import Driver
+from sandboxes.backends.local.events import EventRing, Numbers
+from sandboxes.backends.local.faults import ENDINGS, Faults
 from sandboxes.backends.local.housing import Housing
 from sandboxes.backends.local.keeper_link import Event, KeeperGone, KeeperRefused
 from sandboxes.backends.local.nodes import NodeExited, Nodes
 from sandboxes.backends.local.programs import Programs
-from sandboxes.backends.local.records import Goal, HeldFault, Home, Record
-from sandboxes.backends.local.relay import Mode
+from sandboxes.backends.local.records import Goal, Home, Record
 from sandboxes.backends.local.surroundings import Surroundings
 from sandboxes.backends.local.trees import Usage
 from sandboxes.backends.local.troubles import Trouble
@@ -30,14 +31,12 @@ from sandboxes.backends.local.waiting import in_thread
 logger = logging.getLogger(__name__)
 
 _READY_S = 90.0
-_SEQ_BLOCK = 10_000
-_HOLDING = ("broker_stop", "broker_kill")
 
 
 class LocalSandbox:
     def __init__(self, around: Surroundings, home: Home, record: Record) -> None:
         self._around, self.home, self.record = around, home, record
-        self._driver: asyncio.Task[None] | None = None
+        self._driver = Driver()
         self._stage = ""
         self._ready = False
         self._answering: set[str] = set()
@@ -55,12 +54,13 @@ class LocalSandbox:
             link=link,
         )
         self._doors = Doors(record.address, link)
-        self._next_seq = record.next_seq
+        self._closing: asyncio.Task[None] | None = None  # the doors, of themselves
+        self._faults = Faults(record, self._doors, self._save)
         self.programs = Programs(
             home=home,
             parts=around.parts,
             limits=around.limits,
-            ring=EventRing(around.limits.ring_bytes, self._take_seq),
+            ring=EventRing(around.limits.ring_bytes, Numbers(record, self._save).take),
             link=link,
         )
 
@@ -69,7 +69,7 @@ class LocalSandbox:
     def want(self, goal: Goal, *, generation: int | None = None) -> None:
         """Set the goal; work on it starts at once, and again if it was given up before."""
         if self.record.goal == "gone":
-            if not self.gone and not self._is_driven():  # something was in the way last time
+            if not self.gone and not self._driver.is_busy:  # something was in the way last time
                 self._drive()
             return
         changed = goal != self.record.goal
@@ -78,9 +78,7 @@ class LocalSandbox:
             self.record.faults = []  # a broker that is down cannot be held down; it is to start again whole
         self.record.generation = generation or self.record.generation
         self._save()
-        if changed and self._driver:
-            self._driver.cancel()
-        if changed or (not self._is_driven() and not self._is_there()):
+        if changed or (not self._driver.is_busy and not self._is_there()):
             self._drive()
 
     def observe(self) -> Observation:
@@ -91,10 +89,10 @@ class LocalSandbox:
         return Observation(
             sandbox_id=record.sandbox_id,
             phase=phase,
-            stage=self._stage if phase is not Phase.RUNNING or not self._ready else "",
+            stage="" if running else self._stage,
             detail=trouble.detail if trouble else "",
             cause=trouble.cause if trouble else "",
-            endpoint=self._endpoint() if running else None,
+            endpoint=self.nodes.endpoint() if running else None,
             frozen=record.frozen and running,
             nodes=tuple(
                 NodeState(node_id=node.node_id, role=node.role, running=node.name in self.nodes.alive)
@@ -125,26 +123,21 @@ class LocalSandbox:
 
     async def inject(self, fault: Fault) -> None:
         node = self._broker(fault.node)
-        held = HeldFault(kind=fault.kind, node=fault.node, ms=fault.ms)
-        if held in self.record.faults:
-            return
-        self.record.faults = [one for one in self.record.faults if not _same(one, fault)] + [held]
-        self._save()
-        if fault.kind == "broker_stop":
-            await self.nodes.end(signal.SIGTERM, (node,))
-        elif fault.kind == "broker_kill":
-            await self.nodes.end(signal.SIGKILL, (node,))
-        else:
-            self._set_mode(fault.node)
+        if self._faults.hold(fault) and fault.kind in ENDINGS:
+            await self.nodes.end(ENDINGS[fault.kind], (node,))
 
     async def undo(self, fault: Fault) -> None:
         """The node of a broker fault is started again, whoever stopped it."""
         self._broker(fault.node)
-        self.record.faults = [one for one in self.record.faults if not _same(one, fault)]
-        self._save()
-        self._set_mode(fault.node)
-        if fault.kind in _HOLDING and self.record.goal == "running" and not self._is_driven():
+        self._faults.lift(fault)
+        if fault.kind in ENDINGS and self.record.goal == "running" and not self._driver.is_busy:
             self._drive()
+
+    def _broker(self, node_id: int) -> kafka.Node:
+        try:
+            return self.nodes.profile.node(node_id)
+        except KeyError:
+            raise BackendError(f"This sandbox has no broker {node_id}.") from None
 
     # What the host does with it
 
@@ -180,14 +173,14 @@ class LocalSandbox:
 
     async def let_go(self) -> None:
         """The host ends and the sandbox does not: stop watching, leave the keeper to the next host."""
-        if self._driver:
-            self._driver.cancel()
-            await asyncio.gather(self._driver, return_exceptions=True)
+        await self._driver.end()
         await self._doors.close()
         self.housing.hang_up()
 
     async def disk_full(self) -> None:
         """Its data has outgrown its room: stop the brokers, keep the data, say so."""
+        if self.record.goal != "running":
+            return  # it is being stopped or removed by now, which must not be forgotten for this
         self._trouble = troubles.TOO_MUCH_DATA
         self.record.goal = "stopped"
         self._save()
@@ -198,7 +191,12 @@ class LocalSandbox:
 
     def expected(self) -> tuple[kafka.Node, ...]:
         """Brokers that are to answer now: up and awake, and nobody works on them."""
-        if self._phase() is not Phase.RUNNING or not self._ready or self.record.frozen or self._is_driven():
+        if (
+            self._phase() is not Phase.RUNNING
+            or not self._ready
+            or self.record.frozen
+            or self._driver.is_busy
+        ):
             return ()
         awaited = self._answering - self.nodes.ending
         return tuple(node for node in self.nodes.profile.brokers if node.name in awaited)
@@ -210,9 +208,7 @@ class LocalSandbox:
 
     async def stop_with_site(self) -> None:
         """The site stops: end all cleanly. The goal stays, so that what ran can be told from what did not."""
-        if self._driver:
-            self._driver.cancel()
-            await asyncio.gather(self._driver, return_exceptions=True)
+        await self._driver.end()
         if self.record.goal != "gone":
             with contextlib.suppress(KeeperGone, KeeperRefused):
                 await self._bring_down("host_restart")
@@ -220,13 +216,9 @@ class LocalSandbox:
     # The driver
 
     def _drive(self) -> None:
-        previous = self._driver
-        self._driver = asyncio.create_task(self._work(previous))
+        self._driver.take_up(self._work)
 
-    async def _work(self, previous: asyncio.Task[None] | None) -> None:
-        if previous:
-            previous.cancel()
-            await asyncio.gather(previous, return_exceptions=True)
+    async def _work(self) -> None:
         try:
             await {"running": self._bring_up, "stopped": self._bring_down, "gone": self._remove}[
                 self.record.goal
@@ -260,7 +252,7 @@ class LocalSandbox:
         await self.housing.have()
         await self._doors.open(self.nodes.profile.brokers)
         for node in self.nodes.profile.brokers:
-            self._set_mode(node.node_id)
+            self._faults.set_mode(node.node_id)
         await self.thaw()
         async with self._around.starts:
             try:
@@ -293,22 +285,25 @@ class LocalSandbox:
             await self._until_answers()
 
     async def _start_nodes(self) -> None:
-        held = self._held()
+        down = self._faults.down()
         for node in self.nodes.profile.nodes:
-            if node.name in self.nodes.ending and node.node_id not in held:
+            if node.name in self.nodes.ending and node.node_id not in down:
                 await self.nodes.stop_some((node,))
-            if node.name not in self.nodes.alive and node.node_id not in held:
+            if node.name not in self.nodes.alive and node.node_id not in down:
                 template = self._around.settings.template
                 await in_thread(ground.make_node, self.home, self.record, node, template)
                 await self.nodes.start(node)
 
     async def _until_answers(self) -> None:
-        for node in self._wanted_brokers():
+        down = self._faults.down()
+        for node in self.nodes.profile.brokers:
+            if node.node_id in down:
+                continue
             try:
                 await self.nodes.until_ready(node)
                 self._answering.add(node.name)
             except NodeExited:
-                if node.node_id not in self._held():
+                if node.node_id not in self._faults.down():
                     raise
 
     async def _bring_down(self, reason: str = "") -> None:
@@ -359,7 +354,7 @@ class LocalSandbox:
         self._answering.discard(name)
         if was_told_to:
             return
-        if self.record.goal == "running" and node.node_id not in self._held() and self._ready:
+        if self.record.goal == "running" and node.node_id not in self._faults.down() and self._ready:
             self._fail(self._why_ended(node, while_starting=False))
 
     def _on_keeper_lost(self) -> None:
@@ -367,8 +362,7 @@ class LocalSandbox:
         self.housing.forget()
         self._after_end()
         self._fail(troubles.LOST)
-        closing = asyncio.create_task(self._doors.close())
-        closing.add_done_callback(lambda _: None)
+        self._closing = asyncio.create_task(self._doors.close())
 
     def _why_ended(self, node: kafka.Node, *, while_starting: bool) -> Trouble:
         said = ground.last_words(self.home, node)
@@ -393,23 +387,20 @@ class LocalSandbox:
         if self.record.goal == "running":
             return self._phase_up()
         # Data is left until "gone" is reached, and what is being stopped is not to be used.
-        return Phase.STOPPED if not self._is_driven() or self.record.goal == "gone" else Phase.RUNNING
+        return Phase.STOPPED if not self._driver.is_busy or self.record.goal == "gone" else Phase.RUNNING
 
     def _phase_up(self) -> Phase:
         answering = self._ready and any(node.name in self._answering for node in self.nodes.profile.brokers)
         if answering:
             return Phase.RUNNING
-        if self._is_driven():
+        if self._driver.is_busy:
             return Phase.STARTING
         return Phase.FAILED if self._trouble else Phase.STOPPED
 
     def _trouble_of(self, phase: Phase) -> Trouble | None:
-        if phase is Phase.STOPPED and self.record.goal == "running" and self._held():
+        if phase is Phase.STOPPED and self.record.goal == "running" and self._faults.down():
             return troubles.HELD_DOWN
         return self._trouble if phase in (Phase.FAILED, Phase.STOPPED) else None
-
-    def _is_driven(self) -> bool:
-        return self._driver is not None and not self._driver.done()
 
     def _is_there(self) -> bool:
         """True when the goal is reached and there is nothing to do."""
@@ -418,52 +409,10 @@ class LocalSandbox:
         return self.housing.link is None and not self.record.keeper_pid
 
     def _all_up(self) -> bool:
-        held = self._held()
+        down = self._faults.down()
         return all(
-            node.name in self.nodes.alive for node in self.nodes.profile.nodes if node.node_id not in held
+            node.name in self.nodes.alive for node in self.nodes.profile.nodes if node.node_id not in down
         )
-
-    def _wanted_brokers(self) -> tuple[kafka.Node, ...]:
-        held = self._held()
-        return tuple(node for node in self.nodes.profile.brokers if node.node_id not in held)
-
-    def _held(self) -> set[int]:
-        return {fault.node for fault in self.record.faults if fault.kind in _HOLDING}
-
-    def _set_mode(self, node_id: int) -> None:
-        kinds = {fault.kind: fault for fault in self.record.faults if fault.node == node_id}
-        latency = kinds.get("latency")
-        mode = Mode(
-            latency_ms=latency.ms if latency else 0,
-            cut="cut" in kinds,
-            drop_responses="drop_responses" in kinds,
-        )
-        self._doors.set_mode(node_id, mode)
-
-    def _broker(self, node_id: int) -> kafka.Node:
-        try:
-            return self.nodes.profile.node(node_id)
-        except KeyError:
-            raise BackendError(f"This sandbox has no broker {node_id}.") from None
-
-    def _endpoint(self) -> KafkaEndpoint:
-        record = self.record
-        servers = [f"{record.address}:{node.platform_port}" for node in self.nodes.profile.brokers]
-        return KafkaEndpoint(
-            bootstrap_servers=",".join(servers),
-            cluster_id=record.cluster_id,
-            username=kafka.PLATFORM_USER,
-            password=record.password,
-        )
-
-    def _take_seq(self) -> int:
-        """Numbers are set aside on disk in blocks, so that no restart gives one twice."""
-        number = self._next_seq
-        self._next_seq += 1
-        if self._next_seq > self.record.next_seq:
-            self.record.next_seq = self._next_seq + _SEQ_BLOCK
-            self._save()
-        return number
 
     def _save(self) -> None:
         """Where the disk takes nothing, what we know in memory has to do; the next change saves it all."""
@@ -472,7 +421,3 @@ class LocalSandbox:
         except OSError as error:
             extra = {"sandbox": self.record.sandbox_id, "said": str(error)}
             logger.warning("sandbox.not_saved", extra=extra)
-
-
-def _same(held: HeldFault, fault: Fault) -> bool:
-    return held.kind == fault.kind and held.node == fault.node

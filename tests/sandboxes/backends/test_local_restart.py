@@ -96,8 +96,9 @@ def test_programs_end_with_the_host_and_say_why(host: LocalHost) -> None:
     assert (ended.reason, ended.exit_code, ended.signal) == ("host_restart", None, None)
     assert [one.program_id for one in workspace.programs()] == [run.program_id]
     host.until_phase(sandbox_id, Phase.RUNNING)
-    family = descendants(host.keeper_pid(sandbox_id))
-    assert len(family) == 3, family  # the keeper, and bubblewrap with the broker
+    keeper = host.keeper_pid(sandbox_id)
+    # The keeper, and bubblewrap with the broker; the program's launcher may still be about to end.
+    wait_until(lambda: len(descendants(keeper)) == 3, 60, lambda: f"left: {descendants(keeper)}")
 
 
 def test_event_numbers_go_on_after_a_restart(host: LocalHost) -> None:

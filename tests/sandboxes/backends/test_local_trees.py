@@ -159,8 +159,9 @@ def fail(home: Home) -> None:
 
 
 async def until_idle(one: LocalSandbox) -> None:
-    if one._driver:
-        await asyncio.wait_for(asyncio.shield(one._driver), 60)
+    async with asyncio.timeout(60):
+        while one._driver.is_busy:
+            await asyncio.sleep(0.01)
 
 
 @pytest.fixture(scope="module")
