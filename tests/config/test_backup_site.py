@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 import pytest
 
 from config import paths
+from config.backup import swap
 from sandboxes.backends.base import Phase, ProgramRun, Workspace
 from sandboxes.backends.local.backend import LocalBackend
 from tests.config.test_up import Site, until
@@ -181,8 +182,37 @@ def test_what_a_stopped_site_held_is_there_again_in_another_place(with_work: Sit
 
     assert put_back.returncode == 0, put_back.stderr
     assert "Restored what was there at 20" in put_back.stdout
+    assert "the database, the key, 1 sandbox." in put_back.stdout
     assert "What was here before" not in put_back.stdout
     has_everything(other)
+
+
+def test_an_archive_that_is_in_place_is_not_said_to_have_changed_nothing(
+    with_work: Site, tmp_path: Path
+) -> None:
+    made = manage(with_work, "backup", "--to", str(tmp_path / "a.tar.gz"))
+    assert made.returncode == 0, made.stderr
+    other = Site(tmp_path / "data")
+    other.data.mkdir(exist_ok=True)
+    (other.data / "log").write_text("a file where a folder belongs")
+
+    stopped = manage(other, "restore", str(tmp_path / "a.tar.gz"))
+
+    assert stopped.returncode == 1
+    assert stopped.stderr.startswith("The archive is in place, but cannot be brought to this version's form:")
+    assert rows(other, MINE.format("state")) == rows(with_work, MINE.format("state")) != []
+
+
+def test_one_that_is_half_in_place_is_said_to_be(tmp_path: Path) -> None:
+    site = Site(tmp_path / "data")
+    site.data.mkdir()
+    (site.data / swap.NOTE).write_text(json.dumps({"stage": swap.STAGE, "aside": "taken"}))
+    (site.data / "taken").write_text("a file where the folder belongs")
+
+    stopped = manage(site, "restore", str(tmp_path / "a.tar.gz"))
+
+    assert stopped.returncode == 1
+    assert "It is half in place" in stopped.stderr
 
 
 def test_while_the_site_runs_what_is_awake_is_named_and_can_be_put_to_sleep_first(

@@ -2,7 +2,7 @@
 
 
 class BackupFault(Exception):
-    """Nothing was changed. `sentence` says why, `next_step` what to do about it."""
+    """A backup could not be made or put back. `sentence` says why, `next_step` what to do about it."""
 
     def __init__(self, sentence: str, next_step: str) -> None:
         super().__init__(f"{sentence} {next_step}")

@@ -1,7 +1,6 @@
 """`manage.py backup`: one archive of database, key and sandboxes."""
 
 import os
-import sys
 from argparse import ArgumentParser
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,13 +29,12 @@ class Command(BaseCommand):
         try:
             made = making.make(_place(options["to"]), sleep=options["sleep"], say=self.stdout.write)
         except BackupFault as fault:
-            self._leave(fault.sentence, fault.next_step)
+            raise SystemExit(f"{fault.sentence}\n{fault.next_step}") from None
         except sitelock.SiteRunning as running:
-            self._leave(f"{running}.", "Run the same command again in a moment.")
+            raise SystemExit(f"{running}.\nRun the same command again in a moment.") from None
         except OSError as error:
-            self._leave(f"The archive cannot be written: {error}.", "Nothing was changed.")
-        else:
-            self._tell(made)
+            raise SystemExit(f"The archive cannot be written: {error}.\nNothing was changed.") from None
+        self._tell(made)
 
     def _tell(self, made: making.Made) -> None:
         self.stdout.write(
@@ -49,10 +47,6 @@ class Command(BaseCommand):
                 self.stdout.write(f"  {sandbox}  {why}")
             self.stdout.write("To include all of them, run: make backup SLEEP=1, or stop the site first.")
         self.stdout.write("\nIt holds students' work and the site's key: keep it where only you can read it.")
-
-    def _leave(self, sentence: str, next_step: str) -> None:
-        self.stderr.write(f"{sentence}\n{next_step}")
-        sys.exit(1)
 
 
 def _place(given: str) -> Path:

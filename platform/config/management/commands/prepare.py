@@ -33,8 +33,7 @@ class Command(BaseCommand):
             sys.exit(130)
         except Exception as error:  # noqa: BLE001 - the last door before the person who typed `make up`
             sentence, next_step = told(error)
-            self.stderr.write(f"\n{sentence}\n{next_step}")
-            sys.exit(1)
+            raise SystemExit(f"\n{sentence}\n{next_step}") from None
         with os.fdopen(options["say_to"], "w") as out:
             out.write(people)
 

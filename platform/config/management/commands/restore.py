@@ -1,7 +1,6 @@
 """`manage.py restore FROM`: make this data directory the installation that an archive holds."""
 
 import os
-import sys
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from django.db import DatabaseError, connection, connections
 from django.db.migrations.loader import MigrationLoader
 
 from config import paths, sitelock
-from config.backup import making, restoring
+from config.backup import making, restoring, swap
 from config.backup.faults import BackupFault
 from config.backup.manifest import DATABASE, Manifest
 from config.install.site import make_folders
@@ -33,15 +32,15 @@ class Command(BaseCommand):
         try:
             manifest, aside = self._restore(Path(options["source"]).expanduser().resolve(), lock)
         except BackupFault as fault:
-            self._leave(fault.sentence, fault.next_step)
+            raise SystemExit(f"{fault.sentence}\n{fault.next_step}") from None
         except sitelock.SiteRunning as running:
-            self._leave(f"{running}.", "Stop it first (Ctrl-C), then run the same command again.")
+            next_step = "Stop it first (Ctrl-C), then run the same command again."
+            raise SystemExit(f"{running}.\n{next_step}") from None
         except OSError as error:
-            self._leave(f"The archive cannot be put back: {error}.", "Nothing was changed.")
-        else:
-            self._tell(manifest, aside)
+            raise SystemExit(f"The archive cannot be put back: {error}.\n{_how_far()}") from None
         finally:
             lock.release()
+        self._tell(manifest, aside)
 
     def _restore(self, source: Path, lock: sitelock.SiteLock) -> tuple[Manifest, Path | None]:
         making.check_engine()
@@ -55,35 +54,35 @@ class Command(BaseCommand):
             known.setdefault(app, set()).add(name)
         connections.close_all()
         manifest, aside = restoring.restore(source, paths.DATA_DIR, known=known, lock=lock)
-        make_folders()
-        _migrate(aside)
+        _complete(aside)
         return manifest, aside
 
     def _tell(self, manifest: Manifest, aside: Path | None) -> None:
-        count = len(manifest.sandboxes)
-        self.stdout.write(
-            f"Restored what was there at {manifest.made_at}: the database, the key, {count} sandboxes."
-        )
+        held = making.counted(len(manifest.sandboxes))
+        self.stdout.write(f"Restored what was there at {manifest.made_at}: the database, the key, {held}.")
         if manifest.left_out:
-            self.stdout.write(
-                f"{len(manifest.left_out)} sandboxes were awake at the time and are not in the archive."
-            )
+            left_out = making.counted(len(manifest.left_out))
+            self.stdout.write(f"Not in the archive, because awake at the time: {left_out}.")
         if aside:
             self.stdout.write(f"What was here before is in {aside}; delete it when you do not need it.")
         self.stdout.write("Start the site: make up")
 
-    def _leave(self, sentence: str, next_step: str) -> None:
-        self.stderr.write(f"{sentence}\n{next_step}")
-        sys.exit(1)
+
+def _how_far() -> str:
+    """What is written down is finished by whoever comes next."""
+    if (paths.DATA_DIR / swap.NOTE).exists():
+        return "It is half in place: once that is mended, make up, or the same command, finishes it."
+    return "Nothing was changed."
 
 
-def _migrate(aside: Path | None) -> None:
-    """Bring an older database to today's form, as `up` would."""
+def _complete(aside: Path | None) -> None:
+    """Add what no archive holds, and bring an older database to today's form, as `up` would."""
     try:
+        make_folders()
         call_command("migrate", interactive=False, verbosity=0)
-    except DatabaseError as error:
+    except (DatabaseError, OSError) as error:
         raise BackupFault(
-            f"The archive is in place, but its database cannot be brought to this version's form: {error}.",
+            f"The archive is in place, but cannot be brought to this version's form: {error}.",
             f"What was here before is in {aside}." if aside else "There was nothing here before.",
         ) from error
     finally:
