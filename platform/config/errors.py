@@ -51,6 +51,7 @@ def broken(request: HttpRequest) -> HttpResponse:
     logger.error("page.failed", exc_info=sys.exc_info(), extra=fields)
     status, headers = (503, {"Retry-After": str(_AWAY_S)}) if away else (500, {})
     context = {"reference": reference, "theme": request.COOKIES.get("theme"), "code": status}
+    context["away"] = away
     return HttpResponse(_broken_page(context), status=status, headers=headers)
 
 
