@@ -1,6 +1,7 @@
 """Announce every task that was created, on task-events."""
 
 import json
+import sys
 import uuid
 from datetime import UTC, datetime
 
@@ -26,8 +27,8 @@ def main() -> None:
     for task in created_tasks():
         event = envelope(task)
         # TODO: send the event, with its key and its two headers, and ask for a delivery report
-    # TODO: do not leave before every record has been answered for
-    print("done")
+    # TODO: do not leave before every record has been answered for, and take this line out
+    sys.exit("Nothing is announced yet: three TODOs are left.")
 
 
 main()
