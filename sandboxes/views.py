@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from sandboxes import limits, panels, provisioning, selectors, services
 from sandboxes.access import address_of, answering, limited, refusal, sandbox_of, signed_in, student_of
@@ -34,7 +34,7 @@ LATENCY_MS = 400
 BODY_BYTES = 6 * FILE_BYTES + 1024
 
 
-@require_GET
+@require_safe
 @signed_in
 def panel(request: HttpRequest) -> HttpResponse:
     """The panel of the signed-in user's sandbox, whatever state it is in; a fragment for htmx."""
@@ -83,14 +83,14 @@ def extend(request: HttpRequest) -> HttpResponse:
     return _ask(request, services.extend)
 
 
-@require_GET
+@require_safe
 @signed_in
 def why(request: HttpRequest) -> HttpResponse:
     """Why the user's own sandbox is alive: a fragment for the panel, or a page with its whole story."""
     return _why(request, selectors.live_sandbox(student_of(request)))
 
 
-@require_GET
+@require_safe
 @signed_in
 def why_of(request: HttpRequest, sandbox_id: UUID) -> HttpResponse:
     """The same of any sandbox whose owner's work this user may see; for an admin, of every one."""
@@ -149,7 +149,7 @@ def _undo(request: HttpRequest, kind: str) -> HttpResponse:
     return HttpResponse(status=204)
 
 
-@require_GET
+@require_safe
 @signed_in
 @answering
 def files(request: HttpRequest) -> HttpResponse:

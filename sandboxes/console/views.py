@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.models import User
 from sandboxes import placement
@@ -27,14 +27,14 @@ from sandboxes.services import PROFILES
 logger = logging.getLogger(__name__)
 
 
-@require_GET
+@require_safe
 @admins_only
 def home(request: HttpRequest) -> HttpResponse:
     """The console begins with its list."""
     return redirect("console:sandboxes")
 
 
-@require_GET
+@require_safe
 @admins_only
 def sandboxes(request: HttpRequest) -> HttpResponse:
     """Every sandbox: ?q= &state= &cluster= &cause= &owner= &sort= &page=."""
@@ -46,7 +46,7 @@ def _page(request: HttpRequest, whole: str, part: str) -> str:
     return part if request.headers.get("HX-Request") else whole
 
 
-@require_GET
+@require_safe
 @admins_only
 def sandbox(request: HttpRequest, sandbox_id: UUID) -> HttpResponse:
     """One sandbox, in whatever state; what its machine sees of it comes when the page is there."""
@@ -55,7 +55,7 @@ def sandbox(request: HttpRequest, sandbox_id: UUID) -> HttpResponse:
     return render(request, _page(request, "console/sandbox.html", "console/story.html"), context)
 
 
-@require_GET
+@require_safe
 @admins_only
 def sandbox_seen(request: HttpRequest, sandbox_id: UUID) -> HttpResponse:
     """What its machine sees of it: one observation, so that the page itself never waits for a machine."""
@@ -64,7 +64,7 @@ def sandbox_seen(request: HttpRequest, sandbox_id: UUID) -> HttpResponse:
     return render(request, _page(request, "console/seen_page.html", "console/seen.html"), context)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @admins_only
 def act(request: HttpRequest, sandbox_id: UUID, name: str) -> HttpResponse:
     """GET asks whether it is meant, POST does it. What destroys asks for the password again first."""
@@ -75,7 +75,7 @@ def act(request: HttpRequest, sandbox_id: UUID, name: str) -> HttpResponse:
     return answer
 
 
-@require_GET
+@require_safe
 @admins_only
 def clusters(request: HttpRequest) -> HttpResponse:
     """All clusters, their pools and queue, failures by cause, and what needs a person."""
@@ -83,7 +83,7 @@ def clusters(request: HttpRequest) -> HttpResponse:
     return render(request, _page(request, "console/clusters.html", "console/capacity.html"), context)
 
 
-@require_GET
+@require_safe
 @admins_only
 def cluster(request: HttpRequest, cluster_id: int) -> HttpResponse:
     """What can be changed about one cluster."""
@@ -150,7 +150,7 @@ def _number(given: str | None) -> int:
 
 def _act(request: HttpRequest, found: Sandbox, chosen: Act) -> HttpResponse:
     refused = chosen.refused(found)
-    if request.method == "GET":
+    if request.method != "POST":
         return _ask(request, found, chosen, refused=refused)
     if not refused and chosen.destroys and request.POST.get("reference", "").strip() != found.reference:
         wrong = f"That is not its reference. Type {found.reference} to go on."

@@ -14,6 +14,8 @@ from tests.security.stage import Scene, set_scene
 
 DENIED = 1000  # what the test's client reports of a handshake that was refused
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+# What only scripts of ours ask, for its body.
+NO_HEAD = {"live/<uuid:sandbox_id>/events/", "live/<uuid:sandbox_id>/poll/", "sandbox/files/<path:path>"}
 
 
 def routes(resolver: URLResolver | None = None, before: str = "") -> Iterator[str]:
@@ -56,6 +58,20 @@ def test_everybody_gets_what_the_matrix_says(scene: Scene, row: Row, person: str
     answer = ask(scene, row, person)
 
     assert answer.status_code == row.expect[person], answer.content[:300]
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if row.method == "GET" and row.route not in NO_HEAD], ids=lambda row: row.name
+)
+def test_whoever_may_read_a_page_may_ask_about_it_first(scene: Scene, row: Row) -> None:
+    """HEAD, as link checkers and proxies send it: the same answer without its body."""
+    answers = {
+        person: scene.client(person).head(scene.fill(row.path), headers=dict(row.headers))
+        for person in PEOPLE
+    }
+
+    assert {person: answer.status_code for person, answer in answers.items()} == row.expect
+    assert not any(answer.content for answer in answers.values() if not answer.streaming)
 
 
 @pytest.mark.parametrize("person", sorted(set(PEOPLE) - {"ada"}))
