@@ -25,7 +25,7 @@ from sandboxes import stagehand
 from sandboxes.backends.base import Backend, BackendError, Fault
 
 SEEDS = (20_260_101, 777)
-REPEATS, REPEATS_S = 1000, 15.0
+REPEATS, REPEATS_S, SAMPLE_REPEATS_S = 1000, 15.0, 3.0
 SOLUTION_S, MISTAKE_S, STARTER_S = 60.0, 20.0, 4.0
 JUDGE_P95_S, JUDGE_WORST_S = 1.0, 15.0
 _META = {"run.yaml", "mistake.yaml"}
@@ -47,13 +47,18 @@ class Finding:
 
 @dataclass(slots=True)
 class Prover:
-    """Proves one lab. `only`: a part of the subject's name, to run some of it while writing."""
+    """Proves one lab.
+
+    only:      a part of the subject's name, to run some of it while writing.
+    repeats_s: a judge is asked a thousand times whether it has one answer, or for so many seconds.
+    """
 
     backend: Backend
     lesson: Lesson
     folder: LabFolder
     seeds: tuple[int, ...] = SEEDS
     only: str = ""
+    repeats_s: float = REPEATS_S
     tell: Callable[[Finding], object] = lambda finding: None
     found: list[Finding] = field(default_factory=list)
 
@@ -63,7 +68,11 @@ class Prover:
         return load_code(self.folder.lab, checks=self.folder.checks, workload=self.folder.workload, name=name)
 
     def sample(self, turn: int) -> list[Finding]:
-        """A part that is different every day: the reference with one seed, and one mistake."""
+        """A part that is different every day: the reference with one seed, and one mistake.
+
+        The whole proof has asked the judges as often as it takes; here they are asked for a moment.
+        """
+        self.repeats_s = SAMPLE_REPEATS_S
         reference = solutions(self.folder)[0]
         seed = self.seeds[turn % len(self.seeds)]
         self._gate("leak", "brief and hints", lambda: leak(self.folder))
@@ -118,13 +127,13 @@ class Prover:
                 robot.play(script_of(path), settle_s=SOLUTION_S, until=lambda: robot.complete)
             except RobotError as error:
                 return f"{error}{_story(robot)}"
-            return solution_complaint(robot)
+            return solution_complaint(robot, self.repeats_s)
 
     def _mistake(self, path: Path) -> str:
         mistake = mistake_of(path)
         with self._rehearsal(files_of(path), self.seeds[0]) as robot:
             robot.play(script_of(path), settle_s=MISTAKE_S, until=lambda: mistake.task in robot.failures())
-            return mistake_complaint(robot, mistake)
+            return mistake_complaint(robot, mistake, self.repeats_s)
 
     def _outage(self) -> str:
         """Play the reference, then kill the broker and judge everything again as if it were open."""
@@ -163,7 +172,7 @@ def room(backend: Backend, profile: str) -> Iterator[Room]:
 # -- what is asked of a rehearsal --------------------------------------------------------------------------
 
 
-def solution_complaint(robot: Rehearsal) -> str:
+def solution_complaint(robot: Rehearsal, repeats_s: float) -> str:
     """Why a finished solution is not accepted: a task open, a false alarm, a judge of two minds, or slow."""
     if not robot.complete:
         missing = {task.id for task in robot.code.lab.tasks} - robot.passed
@@ -171,10 +180,10 @@ def solution_complaint(robot: Rehearsal) -> str:
     if alarms := robot.failures():
         told = "; ".join(f"{name}: {verdict.cause} {verdict.sentence}" for name, verdict in alarms.items())
         return f"failed on the way, although it is right: {told}"
-    return determinism_complaint(robot) or speed_complaint(robot)
+    return determinism_complaint(robot, repeats_s) or speed_complaint(robot)
 
 
-def mistake_complaint(robot: Rehearsal, mistake: Mistake) -> str:
+def mistake_complaint(robot: Rehearsal, mistake: Mistake, repeats_s: float) -> str:
     """Why a mistake was not caught as it should be."""
     failures = robot.failures()
     others = {name: verdict.cause for name, verdict in failures.items() if name != mistake.task}
@@ -188,14 +197,14 @@ def mistake_complaint(robot: Rehearsal, mistake: Mistake) -> str:
     causes = {v.cause for v in robot.verdicts_of(mistake.task) if v.state is State.FAIL}
     if causes != {mistake.cause}:
         return f"failed with {', '.join(sorted(causes))}, not {mistake.cause}: {mine.sentence}"
-    return determinism_complaint(robot)
+    return determinism_complaint(robot, repeats_s)
 
 
-def determinism_complaint(robot: Rehearsal) -> str:
+def determinism_complaint(robot: Rehearsal, repeats_s: float) -> str:
     """One look, a thousand judgements, one answer: the view remembers what it read."""
     view = robot.look()
     first = grading.judge_lab(robot.code, robot.facts, view, robot.active)
-    deadline = time.monotonic() + REPEATS_S
+    deadline = time.monotonic() + repeats_s
     for _ in range(REPEATS - 1):
         if (
             time.monotonic() > deadline
