@@ -20,7 +20,7 @@ PATIENCE_S = 120
 QUIZ = "/lessons/first-producer/quiz/flush-returns/"
 PAGES = ("/", "/lessons/first-producer/", "/sandbox/")
 # What each part of the site says while its database is away.
-AWAY = ("page.failed", "celery", "live.", "grader", "sampler")
+AWAY = ("page.failed", "celery", "live.sessions", "grader.refresh")
 pytestmark = [
     pytest.mark.kafka,
     pytest.mark.postgres,
