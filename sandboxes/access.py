@@ -6,8 +6,9 @@ from typing import Concatenate, ParamSpec, cast
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, resolve_url
+from django.utils.cache import patch_cache_control, patch_vary_headers
 
 from accounts.models import User
 from sandboxes import selectors
@@ -52,6 +53,26 @@ def signed_in(view: View[P]) -> View[P]:
         return redirect(_sign_in(request.get_full_path() if request.method in ("GET", "HEAD") else ""))
 
     return guarded
+
+
+def only_for(is_welcome: Callable[[User], bool]) -> Callable[[View[P]], View[P]]:
+    """Let some in; whoever is signed out signs in first, and for everybody else there is no such page."""
+
+    def wrap(view: View[P]) -> View[P]:
+        @signed_in
+        @functools.wraps(view)
+        def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            if not is_welcome(student_of(request)):
+                raise Http404
+            response = view(request, *args, **kwargs)
+            # The same address gives a page or a part of it, and neither may come back from a cache.
+            patch_vary_headers(response, ["HX-Request"])
+            patch_cache_control(response, no_store=True)
+            return response
+
+        return guarded
+
+    return wrap
 
 
 def _sign_in(back: str) -> str:

@@ -1,36 +1,20 @@
 """Who may enter which class: admins all, instructors those they teach; for others there is no such page."""
 
-import functools
 from typing import cast
 
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
-from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.http import Http404, HttpRequest
 
 from accounts.models import Cohort, Role, User
 from accounts.selectors import cohorts_taught_by
-from sandboxes.access import P, View, signed_in
+from sandboxes.access import only_for
+
+staff_only = only_for(lambda user: user.is_staff_member)
 
 
 def teacher_of(request: HttpRequest) -> User:
     """The signed-in instructor or admin; only for views behind `staff_only`."""
     return cast("User", request.user)
-
-
-def staff_only(view: View[P]) -> View[P]:
-    """Let instructors and admins in; whoever is signed out signs in first, a student finds nothing here."""
-
-    @signed_in
-    @functools.wraps(view)
-    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        if not teacher_of(request).is_staff_member:
-            raise Http404
-        response = view(request, *args, **kwargs)
-        patch_vary_headers(response, ["HX-Request"])
-        patch_cache_control(response, no_store=True)
-        return response
-
-    return guarded
 
 
 def cohorts_of(viewer: User) -> QuerySet[Cohort]:
