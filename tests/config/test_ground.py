@@ -15,6 +15,7 @@ import pytest
 from config import paths
 from config.install import faults, ground, interpreter
 from config.install.faults import SetupFault
+from sandboxes.backends.local import interpreter as local_interpreter
 
 SMALL_DISK = """
 import sys
@@ -124,6 +125,13 @@ def test_root_is_told_when_a_strict_umask_hid_our_files(tmp_path: Path) -> None:
     file.chmod(0o600)
     with pytest.raises(SetupFault, match=f"chmod -R o\\+rX {tmp_path}"):
         ground.check_readable(file, uid=0)
+
+
+def test_set_up_installs_packages_for_the_python_that_sandboxes_run() -> None:
+    chosen, run = interpreter.student_python(), local_interpreter.find()
+
+    assert run is not None
+    assert chosen == (run.prefix / "bin" / Path(run.inside).name if run.prefix else Path(run.inside))
 
 
 def test_programs_get_an_interpreter_that_everybody_may_run() -> None:
