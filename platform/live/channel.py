@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from live import frames, metrics
 from live.feed import Feed, Past, unpacked, unpacked_beat
 from live.frames import LIMITS
-from live.news import MISSED, News
+from live.news import News
 from live.ops import Place
 from live.picture import now_ms
 from live.ring import Ring, ring_of
@@ -162,13 +162,15 @@ class Channel:
         self._load()
 
     def listen(self) -> None:
-        """Hear of control events; again, with a word about it, when Redis was away."""
-        if self._follow_control is None:
-            return
-        if self._listening:
-            self._listening.cancel()
-            self.tell({"kind": MISSED, "data": {}})
-        self._listening = asyncio.create_task(self._follow_control(self.hex_id, self.tell))
+        """Hear of control events; anew when Redis was away."""
+        if self._follow_control:
+            self._listening = asyncio.create_task(self._hear(self._follow_control, self._listening))
+
+    async def _hear(self, follow: Follow, before: asyncio.Task[None] | None) -> None:
+        """One after the other: who leaves a group late would take with it who has just come."""
+        if before:
+            await stop([before])
+        await follow(self.hex_id, self.tell)
 
     def tell(self, event: Mapping[str, Any]) -> None:
         """A control event for everybody who watches."""

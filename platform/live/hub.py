@@ -107,7 +107,9 @@ class Hub:
             channel.left_at = time.monotonic()
 
     def missed_since(self, hex_id: str, t: int) -> list[frames.Control]:
-        """The control events about a sandbox after `t`, for a tab that only asks now and then."""
+        """The control events about a sandbox from `t` on; for a tab that has just come (0), whether there may
+        have been any.
+        """
         channel = self._channels.get(hex_id)
         return channel.news.since(t) if channel else []
 

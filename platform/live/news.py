@@ -13,19 +13,25 @@ _KEPT = 64
 
 
 class News:
-    """Complete from the moment it was made; older questions get `missed`."""
+    """Complete from the last `missed` on, empty until the first; who asks for what was before gets that."""
 
     def __init__(self) -> None:
         self._kept: deque[Control] = deque(maxlen=_KEPT)
-        self._since = now_ms()
+        self._complete_after: int | None = None
 
     def keep(self, frame: Control) -> None:
-        if len(self._kept) == _KEPT:
-            self._since = self._kept[0].t
+        if frame.kind == MISSED:
+            self._kept.clear()
+            self._complete_after = frame.t
+            return
+        if len(self._kept) == _KEPT and self._complete_after is not None:
+            self._complete_after = self._kept[0].t
         self._kept.append(frame)
 
     def since(self, t: int) -> list[Control]:
-        """What was told after `t`, ms since the epoch; 0 for a tab that has only just come."""
-        if t and t < self._since:
+        """What was told from `t` on, ms since the epoch; 0 for a tab that has only just come."""
+        if self._complete_after is None:
+            return []
+        if t <= self._complete_after:
             return [Control(t=now_ms(), kind=MISSED, data={})]
-        return [frame for frame in self._kept if frame.t > t] if t else []
+        return [frame for frame in self._kept if frame.t >= t]

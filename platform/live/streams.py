@@ -65,15 +65,17 @@ async def _events(tab: Tab) -> AsyncIterator[bytes]:
 
 
 async def once(hex_id: str, hello: ops.Hello, *, told: int) -> AsyncIterator[bytes]:
-    """What a tab has missed, and the control events after `told`; at last the server's time."""
+    """What a tab has missed, and the control events from `told` on; at last the server's time."""
     hub, viewer = of_this_process().hub, Viewer(hello.topics)
     hub.attach(hex_id, viewer, hello.resume)
     try:
         for text in await _waiting(viewer):
             yield f"{text}\n".encode()
-        for frame in hub.missed_since(hex_id, told):
+        # Both at one moment: what comes while this is being sent is for the next answer.
+        now, news = _ping(), hub.missed_since(hex_id, told)
+        for frame in news:
             yield frames.encode(frame) + b"\n"
-        yield _ping().encode()
+        yield now.encode()
     finally:
         hub.detach(hex_id, viewer)
 

@@ -41,10 +41,13 @@ class Tab:
         return self._is_open
 
     def begin(self, hello: ops.Hello) -> None:
-        """What the browser wants to see, and from where on."""
+        """What the browser wants to see, and from where on. Its page may be older than we listen."""
         self._has_said_hello = True
         self.viewer.topics = hello.topics
-        self._hub.attach(self._asker.sandbox_id.hex, self.viewer, hello.resume)
+        hex_id = self._asker.sandbox_id.hex
+        self._hub.attach(hex_id, self.viewer, hello.resume)
+        for frame in self._hub.missed_since(hex_id, 0):
+            self.viewer.say(frame)
 
     def leave(self) -> None:
         if self._is_open:

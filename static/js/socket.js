@@ -120,7 +120,6 @@ export function connect({ url, view, onFrame, onLink, ways = waysTo(url), now = 
   let acked = { seq: 0, at: 0 };
   let over = false;
   let retry = 0;
-  let wasCut = false;
   let paused = false;
 
   const say = (op) => line?.say(op);
@@ -154,12 +153,13 @@ export function connect({ url, view, onFrame, onLink, ways = waysTo(url), now = 
     first = now();
     ladder.began();
     ladder.facts[ladder.way].trip = first - opened;
-    if (wasCut) ask();
-    wasCut = false;
     if (paused) say({ op: "pause" });
   }
 
-  /** Control events may have been lost, which no sequence shows: everything they are about is asked for again. */
+  /**
+   * Control events may have been lost, which no sequence shows: everything they are about is asked for again. The site
+   * says so to every tab that comes, as soon as it listens: what happened since the page was made was told to nobody.
+   */
   function ask() {
     for (const kind of ["sandbox", "verdict"]) onFrame({ lane: "control", kind, data: {} });
   }
@@ -175,7 +175,6 @@ export function connect({ url, view, onFrame, onLink, ways = waysTo(url), now = 
 
   function closed(code) {
     line = null;
-    wasCut = true;
     ladder.failed(first === null ? 0 : now() - first, now());
     const reason = finalReason(code);
     if (reason || over) return finish(reason ?? "");
