@@ -26,6 +26,12 @@ def refused(ask: dict[str, Any], given: str, places: Mapping[str, int], sentence
     return fill_ask("quiz", ask, given=given, right=False, sentence=said, **_ordered(ask, places))
 
 
+def not_written(ask: dict[str, Any], chosen: str, sentence: str) -> str:
+    """A prediction that could not be written down, with what was chosen still in the form."""
+    known = chosen if chosen in {option["id"] for option in ask["options"]} else ""
+    return fill_ask("predict", ask, chosen=known, sentence=sentence)
+
+
 def _quiz(ask: dict[str, Any], answer: Answer) -> str:
     places = {name: n for n, name in enumerate(answer.answer.split(","), start=1)}
     state = {"given": answer.answer, "right": bool(answer.right), "sentence": why_of(ask, answer)}

@@ -16,13 +16,12 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.csp import editor_page
 from accounts.models import User
 from lessons import selectors, services
-from lessons.asked import answered, refused
+from lessons.asked import answered, not_written, refused
 from lessons.course_map import course_map, course_outline, recent_verdicts
 from lessons.errors import LessonError
 from lessons.models import LessonPage
 from lessons.pages import every_card, lesson_answer
 from lessons.quizzes import Item
-from lessons.rendering.asks import fill_ask
 from lessons.search import LONGEST
 from lessons.selectors import ServedCourse, ServedLab
 from sandboxes import limits
@@ -162,13 +161,14 @@ def predict(request: HttpRequest, slug: str, item: str) -> HttpResponse:
     """Write a prediction down and show the answer."""
     page = _page(_course(), slug)
     ask = _ask(page, "predict", item)
+    chosen = request.POST.get("answer", "")
     try:
         _spend(request, limits.ANSWER)
-        answer = services.predict(_user(request), page.lesson_id, ask, request.POST.get("answer", ""))
+        answer = services.predict(_user(request), page.lesson_id, ask, chosen)
     except TooOften as error:
-        return _later(HttpResponse(fill_ask("predict", ask)), error)
-    except LessonError:
-        return HttpResponse(fill_ask("predict", ask))
+        return _later(HttpResponse(not_written(ask, chosen, error.sentence)), error)
+    except LessonError as error:
+        return HttpResponse(not_written(ask, chosen, error.sentence))
     return HttpResponse(answered(ask, answer))
 
 

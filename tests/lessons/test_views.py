@@ -14,6 +14,7 @@ from lessons import rounds, selectors, services
 from lessons.asked import why_of
 from lessons.course_map import recent_verdicts
 from lessons.models import Answer, LabVersion, VerdictRow
+from sandboxes import limits
 from tests import make
 from tests.lessons import rows
 from tests.lessons.paper import PaperView
@@ -213,6 +214,27 @@ def test_a_prediction_shows_the_answer_and_cannot_be_changed(page: Client) -> No
 
     assert "<dd>One.</dd>" in text(page, LESSON + "predict/guess/", answer="a")
     assert "<dd>One.</dd>" in text(page, LESSON)
+
+
+def test_a_prediction_that_cannot_be_written_down_says_why_and_keeps_what_was_chosen(
+    page: Client, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "used_up", lambda limit, who, times: 7 if who == str(ada.pk) else 0)
+
+    answer = page.post(LESSON + "predict/guess/", {"answer": "b"})
+
+    said = answer.content.decode()
+    assert (answer.status_code, answer["Retry-After"]) == (429, "7")
+    assert "You may answer a question 120 times in 60 s. Try again in 7 s." in said
+    assert re.search(r'value="b" required checked>', said)
+    assert '<button type="submit" class="solid">Write it down' in said
+    assert "Offsets begin at nought." not in said
+
+
+def test_a_prediction_without_a_choice_says_what_is_missing(page: Client) -> None:
+    said = text(page, LESSON + "predict/guess/", answer="<b>moon</b>")
+    assert "Choose one of the answers first." in said
+    assert "moon" not in said
 
 
 def test_another_student_sees_nothing_of_it(page: Client) -> None:
