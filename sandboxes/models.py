@@ -39,6 +39,25 @@ class Cluster(models.Model):
         return self.name
 
 
+class ClusterEvent(models.Model):
+    """Something that an admin did to a cluster; written once, never changed, kept for as long as the cluster.
+
+    what: "open", "close", "starts", "reserve" or "release"; said: the whole of it in words.
+    """
+
+    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField(default=timezone.now)
+    what = models.CharField(max_length=20)
+    said = models.CharField(max_length=300)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+
+    def __str__(self) -> str:
+        return self.said
+
+
 class PoolReservation(models.Model):
     """So many warm sandboxes wanted for something that is known to come: a class that begins at ten.
 

@@ -26,6 +26,8 @@ from sandboxes.services import PROFILES
 
 logger = logging.getLogger(__name__)
 
+SHOWN_EVENTS = 20
+
 
 @require_safe
 @admins_only
@@ -94,6 +96,7 @@ def cluster(request: HttpRequest, cluster_id: int) -> HttpResponse:
         "most_at_once": cluster_services.MOST_AT_ONCE,
         "most_reserved": cluster_services.MOST_RESERVED,
         "profiles": PROFILES,
+        "events": found.events.select_related("by").order_by("-pk")[:SHOWN_EVENTS],
     }
     return render(request, "console/cluster.html", shown)
 

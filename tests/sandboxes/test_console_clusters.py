@@ -1,5 +1,6 @@
 """The clusters' page: what each holds, what needs a person, and what an admin may ask of a cluster."""
 
+import re
 import time
 import uuid
 from datetime import timedelta
@@ -286,6 +287,34 @@ def test_how_many_start_at_once_is_set_and_told(console: Console, hall: Cluster)
     assert "hall starts 7 at once" in console.post(at(hall, "starts/"), starts="7")
     assert "Starts 7 at once" in console.get(CLUSTERS)
     console.get(at(hall))
+
+
+def test_what_was_done_to_a_cluster_is_kept_with_who_did_it(console: Console, hall: Cluster) -> None:
+    assert "What was done to it" not in console.get(at(hall))
+    console.post(at(hall, "starts/"), starts="7")
+    console.post(at(hall, "reserve/"), profile="kafka-1", count="30", minutes="90", reason="<b>Group 2</b>")
+    console.post(f"/console/reservations/{PoolReservation.objects.get().pk}/release/")
+    for what in ("close/", "close/", "open/"):
+        console.post(at(hall, what))
+
+    told = [(event.what, re.split(" until |,", event.said)[0], str(event.by)) for event in hall.events.all()]
+    page = console.get(at(hall))
+
+    assert told == [
+        ("starts", "Starts 7 at once", "Ana Ortiz"),
+        ("reserve", "Reserved 30 kafka-1", "Ana Ortiz"),
+        ("release", "Gave up 30 kafka-1", "Ana Ortiz"),
+        ("close", "Closed to new sandboxes", "Ana Ortiz"),
+        ("open", "Opened to new sandboxes", "Ana Ortiz"),
+    ]
+    assert page.index("Opened to new") < page.index("Closed to new") < page.index("Starts 7 at once</th>")
+    assert "&lt;b&gt;Group 2&lt;/b&gt;</th>" in page
+
+
+def test_what_is_refused_is_not_noted(console: Console, hall: Cluster) -> None:
+    console.post(at(hall, "starts/"), starts="65")
+    console.post(at(hall, "reserve/"), profile="kafka-9", count="1", minutes="90", reason="")
+    assert not hall.events.exists()
 
 
 @pytest.mark.parametrize("starts", ["", "-1", "65", "many", "9" * 30])
