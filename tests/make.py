@@ -3,7 +3,11 @@
 from datetime import date
 from itertools import count
 
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+
 from accounts.models import Cohort, Enrolment, Role, User
+from accounts.session_store import SessionStore
 
 PASSWORD = "correct horse battery staple"
 
@@ -41,3 +45,13 @@ def cohort(name: str = "", *, starts_on: date = date(2026, 2, 2), ends_on: date 
 def enrolment(user: User, cohort: Cohort) -> Enrolment:
     """A place in the cohort, in the user's own role."""
     return Enrolment.objects.create(user=user, cohort=cohort, role=user.role)
+
+
+def session(user: User) -> SessionStore:
+    """One in which the user is signed in, without a page."""
+    made = SessionStore()
+    made[SESSION_KEY] = str(user.pk)
+    made[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    made[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    made.save()
+    return made

@@ -19,6 +19,7 @@ def furnish(students: int, sessions: int) -> dict[str, Any]:
     from django.db import transaction
 
     from sandboxes.models import Sandbox
+    from tests import make
     from tests.cast import assemble
 
     call_command("migrate", verbosity=0)
@@ -28,34 +29,24 @@ def furnish(students: int, sessions: int) -> dict[str, Any]:
         return {
             "cookie": settings.SESSION_COOKIE_NAME,
             "sandbox": str(sandbox.pk),
-            "people": {name: _session(getattr(cast, name)) for name in ("ada", "grace", "edsger", "root")},
+            "people": {
+                name: make.session(getattr(cast, name)).session_key
+                for name in ("ada", "grace", "edsger", "root")
+            },
             "students": [_student(number) for number in range(students)],
-            "sessions": [_session(cast.ada) for _ in range(sessions)],
+            "sessions": [make.session(cast.ada).session_key for _ in range(sessions)],
         }
 
 
-def _session(user: Any) -> str:
-    """The key of a session in which somebody is signed in."""
-    from django.conf import settings
-    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-    from django.contrib.sessions.backends.db import SessionStore
-
-    session = SessionStore()
-    session[SESSION_KEY] = str(user.pk)
-    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
-    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    session.save()
-    return str(session.session_key)
-
-
-def _student(number: int) -> tuple[str, str]:
+def _student(number: int) -> tuple[str, str | None]:
     """One more, with a sandbox: its id, and the key of a session."""
     from accounts.models import User
     from sandboxes.models import Sandbox
+    from tests import make
 
     user = User(username=f"student-{number}", password="!")
     user.save()
-    return str(Sandbox.objects.create(owner=user, state="ready").pk), _session(user)
+    return str(Sandbox.objects.create(owner=user, state="ready").pk), make.session(user).session_key
 
 
 if __name__ == "__main__":

@@ -12,11 +12,10 @@ from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 
 from accounts import sockets
 from accounts.models import Role, User
+from accounts.session_store import SessionStore
 from accounts.sessions import users_of
 from sandboxes import overview
 from sandboxes.announce import announce
@@ -41,15 +40,6 @@ def adas(people: cast.Cast) -> Sandbox:
 @pytest.fixture
 def edsgers(people: cast.Cast) -> Sandbox:
     return Sandbox.objects.create(owner=people.edsger, state="ready")
-
-
-def signed_in(user: User) -> SessionStore:
-    session = SessionStore()
-    session[SESSION_KEY] = str(user.pk)
-    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
-    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    session.save()
-    return session
 
 
 class Tab:
@@ -87,7 +77,7 @@ class Tab:
 
 
 async def tab_of(user: User | None) -> Tab:
-    return await Tab(await sync_to_async(signed_in)(user) if user else None).open()
+    return await Tab(await sync_to_async(make.session)(user) if user else None).open()
 
 
 async def listening(user: User) -> Tab:
@@ -336,7 +326,7 @@ async def test_without_redis_a_page_is_told_to_come_back_later(
 
 def test_every_end_of_a_session_is_seen(people: cast.Cast) -> None:
     def key(user: User) -> str:
-        return str(signed_in(user).session_key)
+        return str(make.session(user).session_key)
 
     keys = {name: key(getattr(people, name)) for name in ("ada", "grace", "barbara", "root")}
     people.barbara.set_password("another one entirely")
