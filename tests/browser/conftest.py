@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
-from tests.browser.people import sign_in
 from tests.browser.site import CHROMIUM, RunningSite, running_site
 
 
@@ -32,11 +31,3 @@ def context(chromium: Browser, site: RunningSite) -> Iterator[BrowserContext]:
     context.set_default_timeout(15_000)
     yield context
     context.close()
-
-
-@pytest.fixture
-def ada(context: BrowserContext) -> Page:
-    """The demo student, signed in, on the home page."""
-    page = context.new_page()
-    sign_in(page, "ada")
-    return page

@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.people import sign_in
+from tests.browser.people import newcomer, sign_in
 from tests.browser.site import RunningSite
 from tests.browser.workbench import begin_lab, open_file, open_workspace, start_sandbox, type_program
 
@@ -22,13 +22,11 @@ MARK = "globalThis.neverReloaded = true"
 
 @pytest.fixture
 def student(chromium: Browser, site: RunningSite) -> Iterator[Page]:
-    """Somebody new in the demo class, put there by the site's own commands."""
-    added = site.manage("add_user", "katherine")
-    site.manage("enrol", "katherine", "Demo class")
+    """Somebody new in the demo class."""
     context = chromium.new_context(base_url=site.address, viewport={"width": 1280, "height": 900})
     context.set_default_timeout(15_000)
-    page = context.new_page()
-    sign_in(page, "katherine", added.split("password ")[1].split()[0])
+    page = newcomer(context, site, "katherine")
+    site.manage("enrol", "katherine", "Demo class")
     yield page
     context.close()
 

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.people import sign_in
 from tests.browser.site import RunningSite
-from tests.browser.workbench import LESSON, start_sandbox
+from tests.browser.workbench import LESSON, have_sandbox, start_sandbox
 
 pytestmark = [pytest.mark.browser, pytest.mark.kafka, pytest.mark.slow, pytest.mark.xdist_group("site")]
 
@@ -90,7 +90,7 @@ def test_a_page_without_its_connection_says_so_and_is_live_again_by_itself(admin
 
 
 def test_everything_is_done_without_scripts(chromium: Browser, site: RunningSite, student: Page) -> None:
-    start_sandbox(student)
+    have_sandbox(student)
     context = chromium.new_context(base_url=site.address, java_script_enabled=False)
     page = context.new_page()
     sign_in(page, "admin", site.admin_password)
@@ -111,7 +111,7 @@ def test_everything_is_done_without_scripts(chromium: Browser, site: RunningSite
 
 @pytest.mark.parametrize(("width", "theme"), LOOKS, ids=str)
 def test_axe_finds_nothing_and_nothing_overflows(admin: Page, student: Page, width: int, theme: str) -> None:
-    start_sandbox(student)
+    have_sandbox(student)
     admin.set_viewport_size({"width": width, "height": 900})
     admin.emulate_media(color_scheme="dark" if theme == "dark" else "light")
     admin.goto("/console/sandboxes/")

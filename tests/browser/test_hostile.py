@@ -5,7 +5,7 @@ import json
 import pytest
 from playwright.sync_api import BrowserContext, Dialog, Request, expect
 
-from tests.browser.people import sign_in
+from tests.browser.people import add_user, sign_in
 from tests.browser.site import RunningSite
 from tests.browser.workbench import (
     LESSON,
@@ -72,7 +72,7 @@ def test_hostile_records_groups_and_output_stay_text(site: RunningSite, context:
 
     page.on("request", note_stranger)
     page.on("dialog", dismiss)
-    sign_in(page, "edsger")
+    sign_in(page, "mallory", add_user(site, "mallory"))
     page.goto(LESSON)
     start_sandbox(page)
     begin_lab(page, "first-events")

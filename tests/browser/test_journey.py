@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.browser.people import newcomer
 from tests.browser.site import RunningSite
 from tests.browser.workbench import (
     begin_lab,
@@ -35,9 +36,9 @@ print("unanswered:", producer.flush(20))
 """
 
 
-def test_from_signing_in_to_a_green_lab(ada: Page, site: RunningSite) -> None:
+def test_from_signing_in_to_a_green_lab(context: BrowserContext, site: RunningSite) -> None:
     """Sign in, map, lesson 5, Start, edit, save, reload, Run, see the record; then all of lab 5.1."""
-    page = ada
+    page = newcomer(context, site, "ines")
     page.get_by_role("link", name=re.compile("Your first producer")).first.click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Your first producer")
 

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests import make, small_course
-from tests.browser.people import sign_in
+from tests.browser.people import add_user, sign_in
 from tests.browser.site import RunningSite
 from tests.browser.workbench import (
     LESSON,
@@ -130,16 +130,16 @@ def links(page: Page) -> set[str]:
 def test_no_page_that_anybody_can_reach_breaks_the_policy(
     site: RunningSite, watch: Watch, new_tab: Any
 ) -> None:
-    ada = new_tab()
-    sign_in(ada, "ada")
-    work(ada)
+    student = new_tab()
+    sign_in(student, "donald", add_user(site, "donald"))
+    work(student)
     stranger, grace, root = new_tab(), new_tab(), new_tab()
     sign_in(grace, "grace")
     sign_in(root, "admin", site.admin_password)
 
     by_role = {
         "stranger": crawl(stranger, watch),
-        "student": crawl(ada, watch),
+        "student": crawl(student, watch),
         "instructor": crawl(grace, watch),
         "admin": crawl(root, watch),
     }

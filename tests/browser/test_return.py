@@ -1,12 +1,11 @@
 """Coming back to a lesson: what was seen is there again, and the lab's own file is at hand."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.people import sign_in
+from tests.browser.people import newcomer
 from tests.browser.site import RunningSite
 from tests.browser.workbench import READY_MS, begin_lab, open_workspace, run, start_sandbox, type_program
 
@@ -33,20 +32,8 @@ time.sleep(3)
 """
 
 
-@pytest.fixture
-def student(chromium: Browser, site: RunningSite) -> Iterator[Page]:
-    """Somebody new, put there by the site's own command."""
-    added = site.manage("add_user", "mary")
-    context = chromium.new_context(base_url=site.address, viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(15_000)
-    page = context.new_page()
-    sign_in(page, "mary", added.split("password ")[1].split()[0])
-    yield page
-    context.close()
-
-
-def test_a_lesson_is_found_again_as_it_was_left(student: Page) -> None:
-    page = student
+def test_a_lesson_is_found_again_as_it_was_left(context: BrowserContext, site: RunningSite) -> None:
+    page = newcomer(context, site, "mary")
     page.goto(LESSON)
     start_sandbox(page)
     open_workspace(page)

@@ -9,23 +9,24 @@ LESSON = "/lessons/first-producer/"
 
 
 def start_sandbox(page: Page) -> None:
-    """Press Start (or Wake), if need be, and wait until the cluster is theirs."""
+    """Press Start and wait until the cluster is theirs."""
     expect(page.locator("#sandbox-panel[data-state]:not([aria-busy])")).to_have_count(1)
-    begin = page.locator("[data-do=start], [data-do=resume]").first
-    if page.locator("#sandbox-panel").get_attribute("data-state") != "ready":
-        begin.click()
+    page.locator("[data-do=start]").first.click()
     expect(page.locator("#chip-state")).to_have_text("ready", timeout=READY_MS)
 
 
+def have_sandbox(page: Page) -> None:
+    """For what is not about starting one: theirs is ready, from before or from now."""
+    expect(page.locator("#sandbox-panel[data-state]:not([aria-busy])")).to_have_count(1)
+    if page.locator("#sandbox-panel").get_attribute("data-state") != "ready":
+        start_sandbox(page)
+
+
 def begin_lab(page: Page, slug: str) -> None:
-    """Have the lab under way, whatever was done in it before."""
+    """Press Begin and wait until the lab is under way."""
     lab = page.locator(f"#lab-{slug}")
-    begin = lab.get_by_role("button", name=re.compile("^(Begin|Do it again)"))
-    under_way = lab.get_by_role("button", name="Reset")
-    expect(begin.or_(under_way).first).to_be_visible()
-    if begin.count():
-        begin.click()
-    expect(under_way).to_be_visible()
+    lab.get_by_role("button", name="Begin").click()
+    expect(lab.get_by_role("button", name="Reset")).to_be_visible()
 
 
 def open_workspace(page: Page) -> None:
