@@ -13,6 +13,7 @@ OLD = {
     "millrace.sqlite3-wal": "old journal",
     "secret.key": "old key",
     "stamps/course": "old",
+    "beat-schedule.dat": "old times",
 }
 OLD |= {"sandboxes/a/data": "old a", "sandboxes/b/data": "old b", "log/web.log": "kept", "site.lock": "held"}
 NEW = {"millrace.sqlite3": "new rows", "secret.key": "new key", "sandboxes/a/data": "new a"}
@@ -74,7 +75,7 @@ def cut_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(os, name, counted(getattr(os, name)))
 
 
-@pytest.mark.parametrize("steps", range(11))
+@pytest.mark.parametrize("steps", range(12))
 def test_broken_off_after_any_step_it_is_finished_later(
     data: Path, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
@@ -95,7 +96,7 @@ def test_broken_off_after_any_step_it_is_finished_later(
         assert {**files_in(data), **OLD} == files_in(data)
 
 
-@pytest.mark.parametrize("steps", range(4, 10))
+@pytest.mark.parametrize("steps", range(4, 11))
 def test_the_finishing_may_be_broken_off_as_well(
     data: Path, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:

@@ -18,8 +18,10 @@ from config.backup.manifest import DATABASE, SANDBOXES, SECRET
 NOTE = "restore.json"
 STAGE = "restore.new"
 REPLACED = (DATABASE, SECRET, SANDBOXES)
-# They belong to the database that goes: its journal, what set-up did with it, when beat last sent what.
-_WITH_IT = (f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal", "stamps", "beat-schedule")
+# When beat last sent what: one file or several, as Python has it here (docs.python.org/3/library/dbm).
+_SCHEDULE = tuple(f"beat-schedule{end}" for end in ("", ".db", ".bak", ".dat", ".dir"))
+# They belong to the database that goes: its journal, what set-up and beat did with it.
+_WITH_IT = (f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal", "stamps", *_SCHEDULE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
