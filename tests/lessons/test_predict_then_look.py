@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lessons.checks import Horizon, Isolation, Judge, RecordView, State, Verdict
+from lessons.checks import Horizon, Isolation, Judge, ProgramView, RecordView, State, Verdict
 from lessons.judges import load_code
 from lessons.labs import Lab
 from lessons.sources import read_yaml
@@ -95,6 +95,68 @@ def test_a_sheet_that_mixes_both_is_wrong_and_the_rows_say_which_run_they_count(
 
     assert verdict.cause == "SHEET_DIFFERS"
     assert verdict.evidence[1].note == "20 of the last run in the log, 30 on your sheet"
+
+
+def test_counts_may_be_written_as_text() -> None:
+    text = {"P0": "30", "P1": "20", "P2": "10", "equal_share": "No"}
+    view = Runs(files={"predict-then-look/observed.json": json.dumps(text)})
+
+    assert said("observed", view).state is State.PASS
+
+
+@pytest.mark.parametrize("wrong", [True, -1, 2.5, "many", None, [20]])
+def test_what_is_no_count_is_asked_for_again(wrong: object) -> None:
+    text = {"P0": wrong, "P1": 20, "P2": 10, "equal_share": "no"}
+    verdict = said("observed", Runs(files={"predict-then-look/observed.json": json.dumps(text)}))
+
+    assert (verdict.state, "as a number" in verdict.sentence) == (State.WAITING, True)
+
+
+@pytest.mark.parametrize(
+    ("run", "sentence"),
+    [
+        (replace(RUN, ended_at=None, exit_code=None, started_at=999.0), "send.py is running"),
+        (replace(RUN, ended_at=None, exit_code=None, started_at=900.0), "send.py is still running"),
+        (replace(RUN, exit_code=1), "send.py did not end well"),
+        (replace(RUN, started_at=1001.5), "left no record of this attempt"),
+    ],
+)
+@pytest.mark.parametrize("task", ["keys", "order", "observed"])
+def test_a_run_that_left_nothing_to_judge_is_told_what_became_of_it(
+    task: str, run: ProgramView, sentence: str
+) -> None:
+    view = Runs()
+    view.runs = (run,)
+    verdict = JUDGES[task](view, labs.facts(activated_at=800.0))
+
+    assert (verdict.state, sentence in verdict.sentence) == (State.WAITING, True)
+
+
+def test_other_partitions_are_not_called_split_keys() -> None:
+    class Six(Runs):
+        def records(self, name: str, **_: object) -> tuple[RecordView, ...]:
+            return keyed()
+
+    view = Six()
+    view.log = {"mm-tasks": [[b""] * 10] * 6}
+    verdict = said("keys", view)
+
+    assert (verdict.cause, "6 partitions now" in verdict.sentence) == ("PARTITIONS_CHANGED", True)
+
+
+def keyed() -> tuple[RecordView, ...]:
+    """Sixty right records."""
+    return tuple(
+        RecordView(
+            topic="mm-tasks",
+            partition=number % 12 % 3,
+            offset=number,
+            timestamp=1001.0,
+            key=f"T-n0nce-{number % 12}".encode(),
+            value=json.dumps({"task_id": f"T-n0nce-{number % 12}", "step": number // 12 + 1}).encode(),
+        )
+        for number in range(60)
+    )
 
 
 @pytest.mark.parametrize(

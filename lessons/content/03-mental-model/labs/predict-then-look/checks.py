@@ -10,6 +10,7 @@ from lessons.checks import (
     AttemptFacts,
     Evidence,
     Fail,
+    Isolation,
     Pass,
     ProgramView,
     RecordView,
@@ -26,6 +27,7 @@ ANSWERS = {
     "equal_share": ("yes", "no"),
     "partitions_used": ("1", "2", "3"),
 }
+LONG = 60.0  # seconds: sixty records take one
 
 
 def predict(view: SandboxView, attempt: AttemptFacts) -> Verdict:
@@ -47,8 +49,8 @@ def keys(view: SandboxView, attempt: AttemptFacts) -> Verdict:
     """Sixty keyed records; every key stays on one partition, and the keys do not all share one."""
     topic = view.topic(TOPIC)
     records = _last_records(view, attempt)
-    if records is None or not records:
-        return Waiting("Run send.py once the prediction is written down.", of=COUNT)
+    if isinstance(records, Verdict):
+        return records
     if _looked_first(view, attempt):
         return Waiting(
             "The first records of this attempt are older than your prediction. Reset the lab, which gives "
@@ -66,6 +68,11 @@ def keys(view: SandboxView, attempt: AttemptFacts) -> Verdict:
     if len(records) != COUNT:
         return Fail(
             "NOT_SIXTY", f"The last run left {len(records)} records; {COUNT} are expected.", look="keys"
+        )
+    if not all(isinstance(record.fields().get("task_id"), str) for record in records):
+        return Waiting(
+            "The values do not name their task_id any more, as send.py was given to make them, so there is "
+            "nothing to hold the keys against. Put task_id and step back, and run it again."
         )
     by_key: dict[str, set[int]] = defaultdict(set)
     for record in records:
@@ -87,8 +94,15 @@ def keys(view: SandboxView, attempt: AttemptFacts) -> Verdict:
             evidence=_rows(other, "differs from the task_id in its value"),
             look="keys",
         )
+    if topic is not None and len(topic.partitions) != PARTITIONS:
+        return Fail(
+            "PARTITIONS_CHANGED",
+            f"{TOPIC} has {len(topic.partitions)} partitions now. It had {PARTITIONS}, and the sums that you "
+            "predicted were about these.",
+            look="more",
+        )
     split = {key: found for key, found in by_key.items() if len(found) > 1}
-    if split or topic is None or len(topic.partitions) != PARTITIONS:
+    if split:
         return Fail(
             "KEY_SPLIT",
             f"{len(split)} of {TASKS} keys are spread over several partitions, so nothing keeps their steps "
@@ -106,9 +120,9 @@ def keys(view: SandboxView, attempt: AttemptFacts) -> Verdict:
 
 def order(view: SandboxView, attempt: AttemptFacts) -> Verdict:
     """Within each task the steps stand in the log in the order 1 to 5."""
-    records = _last_records(view, attempt)
-    if not records or len(records) != COUNT:
-        return Waiting("Waiting for a run of send.py that leaves sixty records.")
+    records = _sixty(view, attempt)
+    if isinstance(records, Verdict):
+        return records
     steps: dict[str, list[RecordView]] = defaultdict(list)
     for record in records:
         steps[str(record.fields().get("task_id"))].append(record)
@@ -130,21 +144,18 @@ def order(view: SandboxView, attempt: AttemptFacts) -> Verdict:
 
 def observed(view: SandboxView, attempt: AttemptFacts) -> Verdict:
     """What the student wrote down after looking is what the log holds."""
-    records = _last_records(view, attempt)
-    if not records or len(records) != COUNT:
-        return Waiting("Waiting for a run of send.py that leaves sixty records.")
+    records = _sixty(view, attempt)
+    if isinstance(records, Verdict):
+        return records
     if broken := _not_json(view, "observed.json"):
         return Waiting(broken)
     sheet = _sheet(view, "observed.json")
-    names = [f"P{number}" for number in range(PARTITIONS)]
-    if any(not isinstance(sheet.get(name), int) for name in names) or _word(sheet, "equal_share") not in (
-        "yes",
-        "no",
-    ):
+    written = tuple(_number(sheet, f"P{number}") for number in range(PARTITIONS))
+    if None in written or _word(sheet, "equal_share") not in ("yes", "no"):
         return Waiting(
-            "Fill in observed.json: how many records each partition got, and whether that is equal."
+            "Fill in observed.json: how many records each partition got, as a number, and for equal_share "
+            '"yes" or "no".'
         )
-    written = tuple(sheet[name] for name in names)
     counts = Counter(record.partition for record in records)
     last = tuple(counts[number] for number in range(PARTITIONS))
     every = _since_begin(view, attempt)
@@ -168,15 +179,46 @@ def observed(view: SandboxView, attempt: AttemptFacts) -> Verdict:
     return Pass("Your sheet and the log agree.", evidence=rows)
 
 
-def _last_records(view: SandboxView, attempt: AttemptFacts) -> list[RecordView] | None:
-    """The records of the last send.py that ended well, by partition and offset; None while there is none."""
+def _sixty(view: SandboxView, attempt: AttemptFacts) -> list[RecordView] | Verdict:
+    """The records of the last run when it left sixty, or what is to be said when it did not."""
+    records = _last_records(view, attempt)
+    if isinstance(records, Verdict) or len(records) == COUNT:
+        return records
+    return Waiting(
+        f"The last run of send.py left {len(records)} records. Waiting for one that leaves {COUNT}."
+    )
+
+
+def _last_records(view: SandboxView, attempt: AttemptFacts) -> list[RecordView] | Verdict:
+    """The records of the last send.py, by partition and offset, or what is to be said when there are none."""
     run = _last_run(view, attempt)
-    if run is None or run.running or run.exit_code != 0:
-        return None
+    if run is None:
+        return Waiting("Run send.py once the prediction is written down.", of=COUNT)
+    if run.running and view.now - run.started_at < LONG:
+        return Waiting("send.py is running. It is judged when it has ended by itself.", of=COUNT)
+    if run.running:
+        return Waiting(
+            "send.py is still running, and is to end by itself. Stop it, and look for what repeats."
+        )
+    if run.exit_code != 0:
+        return Waiting("send.py did not end well. Read its last lines, mend it and run it again.")
+    if records := _made_by(run, view, attempt):
+        return records
+    if _made_by(run, view, attempt, isolation="read_uncommitted"):
+        return Waiting("The records of the last run are in a transaction that was not committed. Commit it.")
+    return Waiting(
+        f"The last run of send.py left no record of this attempt in {TOPIC}. Read what it printed: it sends "
+        "nothing before the prediction is written down, and all of it but the key is to stay as it was given."
+    )
+
+
+def _made_by(
+    run: ProgramView, view: SandboxView, attempt: AttemptFacts, isolation: Isolation = "read_committed"
+) -> list[RecordView]:
     nonce = attempt.nonce.encode()
     return [
         record
-        for record in view.records(TOPIC, since=attempt.horizon)
+        for record in view.records(TOPIC, since=attempt.horizon, isolation=isolation)
         if record.timestamp >= run.started_at and nonce in (record.value or b"")
     ]
 
@@ -205,17 +247,23 @@ def _not_json(view: SandboxView, name: str) -> str:
         json.loads(view.file(f"{FOLDER}/{name}") or "{}")
     except json.JSONDecodeError as error:
         return f"{name} is not valid JSON: {error.msg}, at line {error.lineno}, column {error.colno}."
-    except ValueError:
-        return f"{name} is not valid JSON: a number in it is too long."
+    except (ValueError, RecursionError):
+        return f"{name} is not JSON that can be read: a number in it is too long, or brackets go too deep."
     return ""
 
 
 def _sheet(view: SandboxView, name: str) -> Mapping[str, object]:
     try:
         found = json.loads(view.file(f"{FOLDER}/{name}") or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _number(sheet: Mapping[str, object], name: str) -> int | None:
+    """A count as it was written: 20, or "20"."""
+    word = _word(sheet, name)
+    return int(word) if word.isdecimal() and len(word) < 10 else None
 
 
 def _word(sheet: Mapping[str, object], name: str) -> str:
