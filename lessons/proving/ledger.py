@@ -60,10 +60,16 @@ class Ledger:
     def save(self) -> None:
         """Write what this run proved over what the file says now: another run may have written meanwhile."""
         now = read_ledger(self.path.parent)
-        labs = now.labs | {name: entry for name, entry in self.labs.items() if name in self.changed}
+        mine = {name: entry for name, entry in self.labs.items() if name in self.changed}
+        labs = now.labs | {name: _both(now.labs.get(name, {}), entry) for name, entry in mine.items()}
         prose = now.prose | {name: entry for name, entry in self.prose.items() if name in self.changed}
         data = {"labs": dict(sorted(labs.items())), "prose": dict(sorted(prose.items()))}
         self.path.write_text(_HEAD + yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+
+
+def _both(there: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry, and what another run found out about the same content meanwhile."""
+    return there | entry if there.get("content") == entry["content"] else entry
 
 
 def read_ledger(content: Path) -> Ledger:

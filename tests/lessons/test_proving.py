@@ -10,10 +10,12 @@ import pytest
 from lessons.catalog import Course, read_course
 from lessons.lab_folder import LabFolder
 from lessons.management.commands.course_mutate import noticed
-from lessons.proving.gates import leak, secret_lines, solutions
+from lessons.proving.folders import solutions
 from lessons.proving.ledger import read_ledger, sample, unproven
 from lessons.proving.mutation import mutants
-from lessons.proving.rehearsal import NothingProven, Rehearsal, RobotError, Room
+from lessons.proving.rehearsal import NothingProven, Rehearsal, RobotError
+from lessons.proving.rooms import Room
+from lessons.proving.texts import leak, secret_lines
 from lessons.robots import Step
 from sandboxes.backends.base import KafkaEndpoint, ProgramRun
 from sandboxes.backends.memory import MemoryBackend
@@ -108,6 +110,20 @@ def test_two_runs_at_once_keep_each_others_proofs(tmp_path: Path) -> None:
 
     after = read_ledger(tmp_path)
     assert (list(after.labs), list(after.prose)) == (["1.1"], ["first"])
+
+
+def test_a_proof_keeps_what_the_mutants_of_another_run_came_to_meanwhile(tmp_path: Path) -> None:
+    folder = lab(tmp_path)
+    mine = read_ledger(tmp_path)
+    mine.prove(folder, 14, date(2026, 3, 4))
+    mine.save()
+    theirs = read_ledger(tmp_path)
+    theirs.prove_mutants(folder, 9, 10)
+    theirs.save()
+
+    mine.save()
+
+    assert read_ledger(tmp_path).labs["1.1"]["mutants"] == "9 of 10 caught"
 
 
 def test_what_the_mutants_came_to_is_kept_while_the_content_is(tmp_path: Path) -> None:
