@@ -36,6 +36,9 @@ STAGE_SECONDS = Histogram(
 )
 MOVES = Counter("millrace_sandbox_moves_total", "Moves between states.", ["old", "new"])
 FAILURES = Counter("millrace_sandbox_failures_total", "Sandboxes that failed, by cause.", ["cause"])
+BREAKS = Counter(
+    "millrace_sandbox_breaks_total", "Sandboxes that broke while they were up, by cause.", ["cause"]
+)
 CLAIMS = Counter(
     "millrace_pool_claims_total", "Starts that found a warm sandbox (hit), or none (miss).", ["result"]
 )
@@ -71,6 +74,8 @@ def _moved(event: SandboxEvent, sandbox: Sandbox) -> None:
     MOVES.labels(event.old, event.new).inc()
     if event.new == "failed":
         FAILURES.labels(event.cause or "unknown").inc()
+    if event.new == "degraded" and event.cause:  # one without was stopped on purpose
+        BREAKS.labels(event.cause).inc()
     if event.actor != "sweep" and (event.old, event.new) == ("", "queued"):
         CLAIMS.labels("miss").inc()
     if (event.old, event.new) == ("warm", "binding"):

@@ -16,7 +16,9 @@ def ready(step: Step) -> None:
     seen = step.ask(step.backend.observe, step.sandbox.hex)
     if not is_up(seen):
         return step.move(
-            State.DEGRADED, detail=seen.detail or "Your broker does not answer.", cause=seen.cause
+            State.DEGRADED,
+            detail=seen.detail or "Your broker does not answer.",
+            cause=seen.cause or "broker_down",
         )
     if seen.frozen and not step.sandbox.frozen:
         step.ask(step.backend.thaw, step.sandbox.hex)

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 
 from config import machine, scrape
-from sandboxes import metrics, services, sweep
-from sandboxes.backends.base import BackendError
+from sandboxes import metrics, provisioning, services, sweep
+from sandboxes.backends.base import BackendError, Fault
 from sandboxes.lifecycle import State
 from sandboxes.models import Cluster, Sandbox
 from tests import make
@@ -164,6 +165,27 @@ def test_a_failure_is_counted_under_its_cause(grown: Value) -> None:
     sandbox.move_to(State.FAILED, actor="worker", failure_cause="broker_down")
 
     assert grown("millrace_sandbox_failures_total", cause="broker_down") == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_broke_while_it_was_up_is_counted_and_what_was_stopped_on_purpose_is_not(grown: Value) -> None:
+    broken, stopped = driving.ready_sandbox(make.student()), driving.ready_sandbox(make.student())
+    before = breaks()
+    grown("millrace_sandbox_breaks_total", cause="broker_down")
+    services.inject_fault(stopped, Fault(kind="broker_stop"), seconds=60)
+    driving.settle(stopped)
+    provisioning.backend_for(broken).suspend(broken.hex)  # behind the site's back
+
+    driving.settle(broken)
+
+    assert stopped.now is State.DEGRADED
+    assert grown("millrace_sandbox_breaks_total", cause="broker_down") == 1
+    assert breaks() - before == 1
+
+
+def breaks() -> float:
+    told = chain.from_iterable(family.samples for family in metrics.BREAKS.collect())
+    return sum(sample.value for sample in told if sample.name.endswith("_total"))
 
 
 @pytest.mark.django_db(transaction=True)
