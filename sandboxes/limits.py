@@ -36,6 +36,8 @@ FAULT = Limit(name="fault", what="break something", times=30, window_s=60)
 LAB = Limit(name="lab", what="begin a lab", times=20, window_s=60)
 GRADE = Limit(name="grade", what="have your work judged", times=60, window_s=60)
 ANSWER = Limit(name="answer", what="answer a question", times=120, window_s=60)
+# Two dozen tabs that all ask as often as our pages do, every two seconds.
+POLL = Limit(name="poll", what="ask for the live picture", times=120, window_s=10)
 
 
 def spend(limit: Limit, user_id: int, *, address: str = "") -> None:

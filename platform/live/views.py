@@ -17,6 +17,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from live import ops, streams
 from live.access import FORBIDDEN, NO_SUCH_SANDBOX, SIGNED_OUT, Answer, Asker, judge
+from sandboxes import limits
+from sandboxes.access import address_of
+from sandboxes.errors import TooOften
 
 _STATUS = {SIGNED_OUT: 401, FORBIDDEN: 403, NO_SUCH_SANDBOX: 404}
 # Compressing would hold frames back until there is a block of them; so would a proxy that is not told.
@@ -40,15 +43,22 @@ def events(request: HttpRequest, sandbox_id: UUID) -> HttpResponseBase:
 
 @require_GET
 def poll(request: HttpRequest, sandbox_id: UUID) -> HttpResponseBase:
-    """The frames since a place, or a snapshot: a line each. As above, and told=time of the last answer."""
-    asker, _, refused = _ask(request, sandbox_id)
+    """The frames since a place, or a snapshot: a line each. As above, and told=time of the last answer.
+
+    Whoever asks without a pause is told how long to wait, and our pages do.
+    """
+    asker, answer, refused = _ask(request, sandbox_id)
     hello = _hello(request)
     if refused or hello is None:
         return refused or HttpResponse(status=400)
     try:
         told = ops.whole(request.GET.get("told", "0"))
+        limits.spend(limits.POLL, answer.user_id, address=address_of(request))
     except ops.BadOp:
         return HttpResponse(status=400)
+    except TooOften as often:
+        headers = {"Retry-After": str(often.retry_after_s)}
+        return HttpResponse(f"{often.sentence}\n", content_type="text/plain", status=429, headers=headers)
     stream = streams.once(asker.sandbox_id.hex, hello, told=told)
     return _streamed(stream, "application/x-ndjson", {"Cache-Control": "no-store"})
 

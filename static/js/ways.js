@@ -55,12 +55,17 @@ const byPoll = (base, ask) => (hello, on) => {
   let told = 0;
   let over = false;
   let turn = 0;
+  let held = 0;
+  let wanted = true;
   async function look() {
+    wanted = true;
+    if (held) return;
     clearTimeout(timer);
     turn += 1;
     const mine = turn;
     try {
       const answer = await ask(`${base}poll/?${query(hello())}&told=${told}`);
+      if (answer.status === 429 && !over) return hold(Number(answer.headers.get("Retry-After")) * 1_000 || POLL_EVERY);
       const text = answer.ok ? (await answer.text()).trimEnd() : "";
       if (over) return;
       if (!answer.ok) return end(CODE_OF[answer.status] ?? 0);
@@ -72,8 +77,16 @@ const byPoll = (base, ask) => (hello, on) => {
     }
     if (mine === turn) timer = setTimeout(look, POLL_EVERY);
   }
+  /** We asked too often, perhaps in many tabs: nothing is asked before the site says. */
+  function hold(wait) {
+    held = setTimeout(() => {
+      held = 0;
+      if (wanted) look();
+    }, wait);
+  }
   /** Whatever is on its way is the last. */
   function rest() {
+    wanted = false;
     clearTimeout(timer);
     turn += 1;
   }
@@ -91,6 +104,7 @@ const byPoll = (base, ask) => (hello, on) => {
     close() {
       over = true;
       rest();
+      clearTimeout(held);
     },
   };
 };

@@ -102,6 +102,33 @@ test("a refusal has the same code as on the websocket, a broken answer has none"
   }
 });
 
+const tooOften = (seconds) => () => Promise.resolve({ ok: false, status: 429, headers: new Headers({ "Retry-After": seconds }) });
+
+test("polling that is told to wait asks nothing before, whatever is pressed, and then goes on", async (t) => {
+  const { asked, codes, line, settle } = polling(t, [tooOften("7"), lines('{"lane":"ping","t":1}'), lines('{"lane":"ping","t":2}')]);
+  await settle();
+  line.say({ op: "view", topics: [] });
+  line.say({ op: "pause" });
+  line.say({ op: "resume", epoch: "1-x", seq: 7 });
+  mock.timers.tick(6_900);
+  await settle();
+  assert.equal(asked.length, 1);
+  mock.timers.tick(100);
+  await settle();
+  assert.equal(asked.length, 2);
+  mock.timers.tick(POLL_EVERY);
+  assert.equal(asked.length, 3);
+  assert.deepEqual(codes, [], "and the way is not given up");
+});
+
+test("a hidden page that was told to wait asks nothing afterwards either", async (t) => {
+  const { asked, line, settle } = polling(t, [tooOften("7")]);
+  await settle();
+  line.say({ op: "pause" });
+  mock.timers.tick(20_000);
+  assert.equal(asked.length, 1);
+});
+
 test("a line that was closed says nothing more", async (t) => {
   const { texts, codes, line, settle } = polling(t, [lines('{"lane":"ping","t":1}')]);
   line.close();

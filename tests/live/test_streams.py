@@ -8,11 +8,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
 from redis import Redis
 
+from sandboxes.limits import POLL
 from tests.live import http
 from tests.live.browser import Browser
 from tests.live.byhand import Sampler
@@ -290,6 +293,36 @@ def test_asking_keeps_a_sandbox_watched_and_stopping_lets_it_go(site: Served, sa
             time.sleep(2)
             assert redis.exists(key)
         assert until(lambda: not redis.exists(key)) < 10
+
+
+def test_whoever_asks_without_a_pause_is_told_when_to_come_back_and_then_served_again(
+    site: Served, sampler: Sampler
+) -> None:
+    path = f"/live/{site.sandbox}/poll/?view=orders"
+    with ThreadPoolExecutor(8) as many:
+        answers = list(many.map(lambda _: answered(site, path), range(3 * POLL.times)))
+    refused = [answer for answer in answers if answer[0] == 429]
+    assert {status for status, _, _ in answers} == {200, 429}
+
+    _, wait, sentence = refused[-1]
+    assert 1 <= int(wait) <= POLL.window_s + 1
+    assert (
+        sentence == f"You may ask for the live picture {POLL.times} times in 10 s. Try again in {wait} s.\n"
+    )
+    assert http.ask(site, "GET", path, "grace")[0] == 200, "others are not held up by it"
+
+    time.sleep(int(wait))
+    assert http.ask(site, "GET", path)[0] == 200
+
+
+def answered(site: Served, path: str) -> tuple[int, str, str]:
+    """Status, Retry-After, and what was said."""
+    connection = HTTPConnection("127.0.0.1", site.port, timeout=10)
+    connection.request("GET", path, headers={"Cookie": site.cookies["ada"]})
+    answer = connection.getresponse()
+    told = answer.status, answer.getheader("Retry-After", ""), answer.read().decode()
+    connection.close()
+    return told
 
 
 # -- Things in between ---------------------------------------------------------------------------------------

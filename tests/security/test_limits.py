@@ -7,7 +7,7 @@ import pytest
 
 from sandboxes import limits
 from sandboxes.errors import TooOften
-from sandboxes.limits import ANSWER, CLASS, FAULT, GRADE, LAB, RUN, SAVE, START, Limit
+from sandboxes.limits import ANSWER, CLASS, FAULT, GRADE, LAB, POLL, RUN, SAVE, START, Limit
 from tests.security.stage import Scene
 
 _LESSON = "/lessons/first/"
@@ -83,7 +83,9 @@ def test_an_address_that_somebody_made_up_brings_no_share(scene: Scene) -> None:
     assert says_when(client.post("/sandbox/start/", headers=made_up, REMOTE_ADDR="10.0.0.1"))
 
 
-@pytest.mark.parametrize("limit", [START, RUN, SAVE, FAULT, LAB, GRADE, ANSWER], ids=lambda limit: limit.name)
+@pytest.mark.parametrize(
+    "limit", [START, RUN, SAVE, FAULT, LAB, GRADE, ANSWER, POLL], ids=lambda limit: limit.name
+)
 def test_a_limit_lets_so_many_through_and_speaks_plainly(limit: Limit) -> None:
     for _ in range(limit.times):
         limits.spend(limit, 7, address="10.0.0.1")
