@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from lessons.checks import (
     AttemptFacts,
@@ -26,9 +28,12 @@ from lessons.checks import (
 
 FOLDER = "three-styles"
 SENT = {"race-fire": 20_000, "race-sync": 1_000, "race-receipts": 20_000}
+STYLES = {"race-fire": "fire_and_forget", "race-sync": "one_by_one", "race-receipts": "with_receipts"}
 OUTAGE, OUTAGE_COUNT = "race-outage", 20_000
 RATIO = 5
 TOO_FAST_ALONE = 0.05  # seconds: a thousand round trips in less than this would be 50 microseconds each
+AT_ONCE = 8  # records in one millisecond: more would be round trips of a ninth of one
+OVERTAKEN = 3  # a clock that is set back may seem to let one be overtaken
 SAMPLE = 200
 REPEATS = 2_000
 QUEUE = 1_000  # what outage.py can have on its way at most, so what a retry can repeat at most
@@ -51,16 +56,22 @@ def race(view: SandboxView, attempt: AttemptFacts) -> Verdict:
     }
     logs = {topic: _log(view, attempt, topic, run, count) for topic, count in SENT.items()}
     if not any(logs.values()):
-        return Waiting("race.py ran, but none of the three styles has sent anything yet.")
+        return Waiting(
+            f"race.py ran, and no numbered record of this run is in {', '.join(SENT)} yet. Fill in its three "
+            "functions."
+        )
     rows = [
         Evidence(
             topic=topic, note=f"{len(logs[topic]):,} of {count:,} in the log; reported {reported[topic]:,}"
         )
         for topic, count in SENT.items()
     ]
+    # A style that is to be filled in sends nothing, and does not say that it has sent anything.
+    said = reported | {"race-receipts": _count(results, "receipts", "delivered")}
+    empty = [topic for topic in SENT if not logs[topic] and said[topic] <= 0]
     for topic, count in SENT.items():
         stored = len(logs[topic])
-        if stored < count or reported[topic] != stored:
+        if topic not in empty and (stored < count or reported[topic] != stored):
             return Fail(
                 "NOT_ALL_STORED",
                 f"{topic} holds {stored:,} records of this run; {count:,} were to be sent, and your program "
@@ -68,6 +79,13 @@ def race(view: SandboxView, attempt: AttemptFacts) -> Verdict:
                 evidence=rows,
                 look="styles",
             )
+    if empty:
+        return Waiting(
+            f"Nothing of this run is in {' and '.join(empty)} yet. Look at "
+            f"{' and '.join(STYLES[topic] for topic in empty)}, and run race.py again.",
+            done=len(SENT) - len(empty),
+            of=len(SENT),
+        )
     for topic in SENT:
         if _repeats(logs[topic]):
             return _sent_twice(topic, logs[topic], rows)
@@ -93,14 +111,8 @@ def ratio(view: SandboxView, attempt: AttemptFacts) -> Verdict:
             note=f"{len(receipts):,} records in {together:.3f} s, {rates[1]:,.0f} a second",
         ),
     ]
-    if alone < TOO_FAST_ALONE:
-        return Fail(
-            "SYNC_DID_NOT_WAIT",
-            f"A thousand records reached race-sync within {alone * 1000:.0f} milliseconds. No thousand round "
-            "trips are that quick, so this style did not wait for each of them.",
-            evidence=rows,
-            look="styles",
-        )
+    if hurried := _did_not_wait(sync):
+        return Fail("SYNC_DID_NOT_WAIT", hurried, evidence=rows, look="styles")
     if rates[1] < RATIO * rates[0]:
         return Fail(
             "RECEIPTS_TOO_SLOW",
@@ -110,6 +122,30 @@ def ratio(view: SandboxView, attempt: AttemptFacts) -> Verdict:
             look="styles",
         )
     return Pass(f"{rates[1] / rates[0]:,.0f} times as fast, for the same promise.", evidence=rows)
+
+
+def _did_not_wait(sync: Log) -> str:
+    """How the log shows that records were sent before the one in front of them was answered; or nothing."""
+    times = [sync[number][0].timestamp for number in sorted(sync)]
+    alone = _seconds(sync)
+    if alone < TOO_FAST_ALONE:
+        return (
+            f"A thousand records reached race-sync within {alone * 1000:.0f} milliseconds. No thousand round "
+            "trips are that quick, so this style did not wait for each of them."
+        )
+    at_once = Counter(times).most_common(1)[0][1]
+    if at_once > AT_ONCE:
+        return (
+            f"{at_once} records reached race-sync within one millisecond. So many round trips do not fit in "
+            "there, so this style did not wait for each of them."
+        )
+    overtaken = [number for number, (one, next_one) in enumerate(pairwise(times)) if next_one < one]
+    if len(overtaken) >= OVERTAKEN:
+        return (
+            f"Record {overtaken[0] + 1} was appended before record {overtaken[0]}, and so were "
+            f"{len(overtaken) - 1} others before theirs: this style did not wait for each of them."
+        )
+    return ""
 
 
 def outcomes(view: SandboxView, attempt: AttemptFacts) -> Verdict:
@@ -148,16 +184,20 @@ def outage(view: SandboxView, attempt: AttemptFacts) -> Verdict:
     run = _last_run(view, attempt, "outage.py")
     if run is None or run.running or run.exit_code != 0:
         return _not_finished(run, "outage.py")
+    text = view.file(f"{FOLDER}/outage.json")
+    name = _run_name(text)
+    log = _log(view, attempt, OUTAGE, name, OUTAGE_COUNT)
+    if not name.startswith(attempt.nonce) or _is_older(log, run):
+        return _not_of_this_run("outage", text)
+    if not log:
+        return Waiting("outage.py ran, but has sent nothing to race-outage yet. Fill in its loop.")
     stop = _stop_during(view, run)
     if stop is None:
-        return Waiting("outage.py ran, but your broker was not stopped meanwhile. Run it again.")
-    name = _run_name(view.file(f"{FOLDER}/outage.json"))
-    if not name.startswith(attempt.nonce):
-        return Waiting("outage.json is not of this attempt. Run outage.py again.")
+        return Waiting(
+            f"outage.py ended after {(run.ended_at or view.now) - run.started_at:.0f} s, before your broker "
+            "had been stopped and started again. At its own pace it sends for ten seconds. Run it again."
+        )
     lines = _lines(view, f"{FOLDER}/outage.json", name, OUTAGE_COUNT) or []
-    log = _log(view, attempt, OUTAGE, name, OUTAGE_COUNT)
-    if not log:
-        return Waiting("outage.py ran, but has sent nothing to race-outage yet.")
     return _account(lines, log, stop, attempt.seed)
 
 
@@ -243,15 +283,33 @@ def _race_results(view: SandboxView, attempt: AttemptFacts) -> Verdict | tuple[s
         return _not_finished(program, "race.py")
     text = view.file(f"{FOLDER}/results.json")
     run = _run_name(text)
-    if not run.startswith(attempt.nonce):
-        return Waiting("results.json is not of this attempt. Run race.py again.")
+    smallest_first = sorted(SENT.items(), key=lambda item: item[1])
+    logs = (_log(view, attempt, topic, run, count) for topic, count in smallest_first)
+    if not run.startswith(attempt.nonce) or _is_older(next(filter(None, logs), {}), program):
+        return _not_of_this_run("race", text)
     return run, _object(text)
+
+
+def _not_of_this_run(name: str, text: str | None) -> Verdict:
+    """What is to be said when a program's own account of its run is not there, or is another run's."""
+    file = "results.json" if name == "race" else f"{name}.json"
+    is_there = f"{file} is of another run" if text else f"there is no {file}"
+    return Waiting(
+        f"{name}.py has ended, and {is_there}. The starter's main() writes it when all is sent: have it "
+        "do so, and run it again."
+    )
+
+
+def _is_older(log: Log, program: ProgramView) -> bool:
+    """Whether records were there before the program began; all records of a run are of one program."""
+    first = next(iter(log.values()), None)
+    return first is not None and first[0].timestamp < program.started_at
 
 
 def _object(text: str | None) -> Mapping[str, object]:
     try:
         found = json.loads(text or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -283,10 +341,13 @@ def _is_line(line: object) -> bool:
 def _log(view: SandboxView, attempt: AttemptFacts, topic: str, run: str, count: int) -> Log:
     """The records of one run by number; a partition gets at most its count, and some repeats."""
     begin: Horizon = {topic: _tail(view, attempt, topic, count + REPEATS)}
+    wanted = run.encode()
     found: dict[int, list[RecordView]] = {}
     for record in view.records(topic, since=begin):
-        if record.header("run") == run.encode():
-            found.setdefault(int(record.header("number") or b"-1"), []).append(record)
+        headers = dict(record.headers)  # for sixty thousand records, at every look
+        number = headers.get("number") or b""
+        if headers.get("run") == wanted and number.isdigit() and len(number) < 10:
+            found.setdefault(int(number), []).append(record)
     return found
 
 
