@@ -2,6 +2,7 @@
 
 import math
 import statistics
+import threading
 import time
 from dataclasses import dataclass
 
@@ -61,20 +62,25 @@ class Known:
 
 
 _known: dict[str, tuple[float, Known]] = {}
+_measuring = threading.Lock()
 
 
 def known(profile: str) -> Known:
-    """What was measured, at most KEPT_S ago; each process measures for itself."""
-    now = time.monotonic()
-    if profile not in _known or now - _known[profile][0] > KEPT_S:
-        measured = Known(
-            start=estimate(profile, "start"),
-            wake=estimate(profile, "wake"),
-            warm=estimate(profile, "warm"),
-            stages_s=usual_stages_s(),
-        )
-        _known[profile] = now, measured
-    return _known[profile][1]
+    """What was measured, at most KEPT_S ago; each process measures for itself, in one thread at a time."""
+    with _measuring:
+        now = time.monotonic()
+        if profile not in _known or now - _known[profile][0] > KEPT_S:
+            _known[profile] = now, _measure(profile)
+        return _known[profile][1]
+
+
+def _measure(profile: str) -> Known:
+    return Known(
+        start=estimate(profile, "start"),
+        wake=estimate(profile, "wake"),
+        warm=estimate(profile, "warm"),
+        stages_s=usual_stages_s(),
+    )
 
 
 def forget() -> None:

@@ -4,9 +4,10 @@ import math
 from datetime import datetime
 from typing import Any
 
-from sandboxes import estimates, expiry, faults, placement, pool, provisioning, retries, selectors
-from sandboxes.backends.base import BackendError, Tier
+from sandboxes import estimates, expiry, pool, retries, selectors
 from sandboxes.lifecycle import ALIVE, PASSING, State
+from sandboxes.line import Line
+from sandboxes.looks import Look
 from sandboxes.models import Sandbox
 
 # The state's mark in the header (a shape, not only a colour) and its word.
@@ -44,21 +45,24 @@ _VIEWS = {
 }
 
 
-def context(sandbox: Sandbox | None, *, now: datetime) -> dict[str, Any]:
+def context(look: Look) -> dict[str, Any]:
     """Everything the panel's template shows; asks the database a fixed number of times."""
+    sandbox, now = look.sandbox, look.at
     if sandbox is None:
-        return {"sandbox": None, "view": "none", "chip": ("none", "not started"), **_offer()}
+        none = {"sandbox": None, "view": "none", "chip": ("none", "not started"), "staff": look.staff}
+        return none | _offer()
     left = minutes_left(sandbox, now)
     shown: dict[str, Any] = {
         "sandbox": sandbox,
+        "staff": look.staff,
         "view": _VIEWS.get(sandbox.now, "none"),
         "chip": _CHIPS.get(sandbox.now, ("wait", sandbox.state)),
         "every_s": _every_s(sandbox.now),
         "left": left,
         "soon": left is not None and left <= WARN_MINUTES and sandbox.now in ALIVE,
-        "tier": _tier(sandbox),
+        "tier": look.tier,
     }
-    return shown | _more(sandbox, shown["view"], now)
+    return shown | _more(look, sandbox, shown["view"])
 
 
 def _offer() -> dict[str, Any]:
@@ -68,11 +72,11 @@ def _offer() -> dict[str, Any]:
     return {"warm": warm, "estimate": measured.warm if warm else measured.start}
 
 
-def _more(sandbox: Sandbox, view: str, now: datetime) -> dict[str, Any]:
+def _more(look: Look, sandbox: Sandbox, view: str) -> dict[str, Any]:
     if view in {"queue", "starting"}:
-        return _progress(sandbox, view, now)
+        return _progress(look, sandbox)
     if view == "ready":
-        return {"faults": _faults(sandbox, now), "capped": _is_capped(sandbox)}
+        return {"faults": _faults(look), "capped": _is_capped(sandbox)}
     if view == "suspended":
         return {"estimate": estimates.known(sandbox.profile).wake}
     if view == "failed":
@@ -81,17 +85,17 @@ def _more(sandbox: Sandbox, view: str, now: datetime) -> dict[str, Any]:
     return {}
 
 
-def _faults(sandbox: Sandbox, now: datetime) -> list[dict[str, Any]]:
+def _faults(look: Look) -> list[dict[str, Any]]:
     """What is broken on purpose now; own: by the student, who may undo it."""
     return [
         {
             "kind": record.kind,
             "word": _FAULTS.get(record.kind, record.kind),
             "deadline": record.deadline,
-            "left_s": max(0, math.ceil((record.deadline - now).total_seconds())),
-            "own": faults.is_owners(record),
+            "left_s": max(0, math.ceil((record.deadline - look.at).total_seconds())),
+            "own": record.maker == "student",
         }
-        for record in selectors.active_faults(sandbox)
+        for record in look.faults
     ]
 
 
@@ -100,35 +104,34 @@ def _is_capped(sandbox: Sandbox) -> bool:
     return sandbox.expires_at is not None and sandbox.expires_at >= expiry.hard_cap(sandbox)
 
 
-def _progress(sandbox: Sandbox, view: str, now: datetime) -> dict[str, Any]:
+def _progress(look: Look, sandbox: Sandbox) -> dict[str, Any]:
     waking, measured = sandbox.now is State.RESUMING, estimates.known(sandbox.profile)
     shown: dict[str, Any] = {
         "waking": waking,
         "estimate": measured.wake if waking else measured.start,
-        "elapsed_s": max(0, round((now - (sandbox.begun_at or sandbox.queued_at)).total_seconds())),
+        "elapsed_s": max(0, round((look.at - (sandbox.begun_at or sandbox.queued_at)).total_seconds())),
         "stages": selectors.stage_rows(sandbox),
     }
-    if view == "queue":
-        return shown | _line(sandbox)
+    if look.line is not None:
+        return shown | _standing(sandbox, look.line)
     late = shown["elapsed_s"] > shown["estimate"].p90_s + 1
     wait_s = max(1, math.ceil(estimates.wait_s(sandbox)))
     return shown | {"late": late, "wait_s": wait_s, "warm": sandbox.now is State.BINDING and sandbox.frozen}
 
 
-def _line(sandbox: Sandbox) -> dict[str, Any]:
+def _standing(sandbox: Sandbox, line: Line) -> dict[str, Any]:
     """The line somebody stands in: at most a dozen places of it are drawn, with theirs among them."""
-    cluster = sandbox.cluster or placement.choose_cluster()
-    place, length = placement.place_and_length(sandbox)
-    before, after = place - 1, max(0, length - place)
+    place, after = line.place_of(sandbox), line.behind(sandbox)
+    before = place - 1
     return {
-        "wait_s": max(1, math.ceil(estimates.waits_s(cluster, place, sandbox.profile)[-1])),
+        "wait_s": max(1, math.ceil(line.wait_s(sandbox))),
         "place": place,
         "ordinal": _ORDINALS.get(place, f"number {place}"),
         "before": before,
         "after": after,
         "drawn_before": range(min(before, _DRAWN)),
         "drawn_after": range(min(after, max(0, _DRAWN - before))),
-        "places": placement.starts_at_once(cluster),
+        "places": line.places,
     }
 
 
@@ -144,11 +147,3 @@ def minutes_left(sandbox: Sandbox, now: datetime) -> int | None:
     if sandbox.expires_at is None:
         return None
     return max(0, math.ceil((sandbox.expires_at - now).total_seconds() / 60))
-
-
-def _tier(sandbox: Sandbox) -> str:
-    """How well programs are held, for the banner; "off" when it cannot be asked."""
-    try:
-        return provisioning.tier(sandbox).value
-    except BackendError:
-        return Tier.OFF.value

@@ -16,21 +16,37 @@ from sandboxes.errors import NotPossibleNow
 from sandboxes.lifecycle import State
 from sandboxes.models import Cluster, Sandbox
 
-FIRST_CLUSTER = "here"
+FIRST_CLUSTER = "this machine"
 
 
 def choose_cluster() -> Cluster:
     """The open cluster with the fewest live sandboxes; the first one is made when there is none at all."""
+    return choose_clusters(1)[0]
+
+
+def choose_clusters(count: int) -> list[Cluster]:
+    """As many choices, one after the other, for so many who come at once."""
     # One read: between two, another of the very first students may make the first cluster.
     clusters = list(Cluster.objects.order_by("pk"))
     if not clusters:
-        return Cluster.objects.get_or_create(name=FIRST_CLUSTER)[0]
+        return [Cluster.objects.get_or_create(name=FIRST_CLUSTER)[0]] * count
     open_ones = [cluster for cluster in clusters if cluster.open]
     if not open_ones:
         raise NotPossibleNow("No new sandboxes are started at the moment. Try again later.")
     if len(open_ones) == 1:
-        return open_ones[0]
-    return min(open_ones, key=lambda cluster: cluster.sandboxes.filter(wanted="present").count())
+        return open_ones * count
+    return _emptiest_each_time(open_ones, count)
+
+
+def _emptiest_each_time(clusters: list[Cluster], count: int) -> list[Cluster]:
+    present = Count("sandboxes", filter=Q(sandboxes__wanted=Sandbox.Wanted.PRESENT))
+    ids = [cluster.pk for cluster in clusters]
+    held = dict(Cluster.objects.filter(pk__in=ids).annotate(present=present).values_list("pk", "present"))
+    chosen = []
+    for _ in range(count):
+        chosen.append(min(clusters, key=lambda cluster: held.get(cluster.pk, 0)))
+        held[chosen[-1].pk] = held.get(chosen[-1].pk, 0) + 1
+    return chosen
 
 
 def starts_at_once(cluster: Cluster) -> int:
@@ -51,14 +67,6 @@ def predecessors(sandbox: Sandbox) -> QuerySet[Sandbox]:
 def place_in_queue(sandbox: Sandbox) -> int:
     """1 for the next one to start; counts those of the same cluster that asked before and could start."""
     return queue(sandbox.cluster_id).filter(_before(sandbox)).count() + 1
-
-
-def place_and_length(sandbox: Sandbox) -> tuple[int, int]:
-    """Its place in the queue, and how many stand there; one query, which counts and reads no row."""
-    counted = queue(sandbox.cluster_id).aggregate(
-        before=Count("pk", filter=_before(sandbox)), length=Count("pk")
-    )
-    return counted["before"] + 1, counted["length"]
 
 
 def _before(sandbox: Sandbox) -> Q:
@@ -87,13 +95,14 @@ def _waking(cluster_id: int | None) -> QuerySet[Sandbox]:
     )
 
 
-def _free_places(cluster: Cluster) -> int:
+def free_places(cluster: Cluster) -> int:
+    """How many more could start there now; less than none when the number was lowered meanwhile."""
     return starts_at_once(cluster) - under_way(cluster.pk).count()
 
 
 def has_room(cluster: Cluster | None) -> bool:
     """Whether somebody who waits there could start now."""
-    return cluster is None or _free_places(cluster) > 0
+    return cluster is None or free_places(cluster) > 0
 
 
 def _free_for_pool(cluster: Cluster) -> int:
@@ -101,7 +110,7 @@ def _free_for_pool(cluster: Cluster) -> int:
     if queue(cluster.pk).exists() or _waking(cluster.pk).exists():
         return 0
     begun = under_way(cluster.pk).filter(owner=None).count()
-    return min(_free_places(cluster), pool_starts_at_once(cluster) - begun)
+    return min(free_places(cluster), pool_starts_at_once(cluster) - begun)
 
 
 def lock(cluster: Cluster) -> Cluster:
@@ -123,7 +132,7 @@ def admit(sandbox: Sandbox, *, token: int) -> bool:
 def _has_turn(sandbox: Sandbox, cluster: Cluster) -> bool:
     if sandbox.owner_id is None:
         return _free_for_pool(cluster) > 0
-    return place_in_queue(sandbox) <= _free_places(cluster)
+    return place_in_queue(sandbox) <= free_places(cluster)
 
 
 def admit_wake(sandbox: Sandbox, *, token: int) -> bool:
@@ -131,7 +140,7 @@ def admit_wake(sandbox: Sandbox, *, token: int) -> bool:
     if sandbox.begun_at is not None:
         return True
     with transaction.atomic():
-        if _free_places(lock(sandbox.cluster or choose_cluster())) <= 0:
+        if free_places(lock(sandbox.cluster or choose_cluster())) <= 0:
             return False
         return sandbox.note(token=token, begun_at=timezone.now())
 
@@ -139,7 +148,7 @@ def admit_wake(sandbox: Sandbox, *, token: int) -> bool:
 def next_in_line(cluster_id: int | None) -> tuple[UUID, ...]:
     """The sandboxes whose turn it is now, to be rung: those that only have to wake, students, the pool."""
     cluster = Cluster.objects.filter(pk=cluster_id).first() if cluster_id else None
-    free = _free_places(cluster) if cluster else 0
+    free = free_places(cluster) if cluster else 0
     if cluster is None or free <= 0:
         return ()
     waking = tuple(_waking(cluster_id).values_list("pk", flat=True)[:free])

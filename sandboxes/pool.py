@@ -18,7 +18,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import User
-from sandboxes import placement, provisioning, queueing
+from sandboxes import fresh, placement, provisioning, queueing
 from sandboxes.backends.base import BackendError, Observation, Phase
 from sandboxes.lifecycle import State
 from sandboxes.models import Cluster, PoolReservation, Sandbox, SandboxEvent, announce_state
@@ -242,9 +242,7 @@ def _grow(cluster: Cluster, profile: str, missing: int) -> list[UUID]:
     """Order so many; they start when no student waits."""
     if _is_in_trouble(cluster) or placement.queue(cluster.pk).exists():
         return []
-    made = [Sandbox.objects.create(owner=None, cluster=cluster, profile=profile) for _ in range(missing)]
-    for sandbox in made:
-        SandboxEvent.record(sandbox, old="", at=sandbox.created_at, actor="sweep")
+    made = fresh.add([None] * missing, clusters=[cluster] * missing, profile=profile, actor="sweep")
     return [sandbox.pk for sandbox in made]
 
 

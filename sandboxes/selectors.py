@@ -11,7 +11,7 @@ from accounts import selectors as people
 from accounts.models import User
 from sandboxes import estimates, placement, pool
 from sandboxes.lifecycle import State
-from sandboxes.models import Cluster, FaultRecord, Sandbox, SandboxEvent
+from sandboxes.models import Cluster, Sandbox, SandboxEvent
 
 _HOUR = timedelta(hours=1)
 STAGE_NAMES = {
@@ -127,11 +127,6 @@ def _mark(index: int, reached: int, sandbox: Sandbox) -> str:
     if index == reached:
         return "halt" if sandbox.now is State.FAILED else "now"
     return "past" if index < reached else ""
-
-
-def active_faults(sandbox: Sandbox) -> tuple[FaultRecord, ...]:
-    """The faults that are in a sandbox now."""
-    return tuple(FaultRecord.objects.filter(sandbox=sandbox, undone_at=None))
 
 
 # -- everybody's -------------------------------------------------------------------------------------------

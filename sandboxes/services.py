@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from sandboxes import expiry, faults, placement, pool, provisioning, retries
+from sandboxes import expiry, faults, fresh, placement, pool, provisioning, retries
 from sandboxes.backends.base import BackendError, Fault
 from sandboxes.errors import NotPossibleNow
 from sandboxes.lifecycle import ALIVE, State, may_move, stop_leads_to
@@ -76,10 +76,7 @@ def _new(user: User, profile: str, by: User | None) -> Sandbox | None:
 
 def _create(user: User, profile: str, actor: str, by: User | None) -> Sandbox:
     """A new row with its first event."""
-    cluster = placement.choose_cluster()
-    with transaction.atomic():
-        sandbox = Sandbox.objects.create(owner=user, cluster=cluster, profile=profile)
-        SandboxEvent.record(sandbox, old="", at=sandbox.created_at, actor=actor, by=by)
+    (sandbox,) = fresh.add([user], clusters=[placement.choose_cluster()], profile=profile, actor=actor, by=by)
     logger.info("sandbox.requested", extra={"sandbox": sandbox.hex})
     return sandbox
 

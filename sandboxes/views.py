@@ -7,11 +7,10 @@ from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from sandboxes import limits, panels, provisioning, selectors, services
+from sandboxes import limits, panels, provisioning, selectors, services, together
 from sandboxes.access import address_of, answering, limited, refusal, sandbox_of, signed_in, student_of
 from sandboxes.announce import announce
 from sandboxes.backends.base import (
@@ -24,9 +23,9 @@ from sandboxes.backends.base import (
     FileRefused,
 )
 from sandboxes.errors import SandboxError, TooOften
+from sandboxes.looks import look
 from sandboxes.models import Sandbox
 from sandboxes.why import ALL, LATEST, why_alive
-from sandboxes.word_of_staff import word_of_staff
 
 FAULT_S = 20
 LATENCY_MS = 400
@@ -38,14 +37,14 @@ BODY_BYTES = 6 * FILE_BYTES + 1024
 @signed_in
 def panel(request: HttpRequest) -> HttpResponse:
     """The panel of the signed-in user's sandbox, whatever state it is in; a fragment for htmx."""
-    return _panel(request, selectors.live_sandbox(student_of(request)))
+    return _panel(request)
 
 
 @require_POST
 @signed_in
 def start(request: HttpRequest) -> HttpResponse:
     """Ask for a sandbox; pressing again, or in a second tab, asks for the same one."""
-    return _do(request, lambda: services.request_sandbox(student_of(request)))
+    return _do(request, lambda: together.start(student_of(request)))
 
 
 @require_POST
@@ -224,18 +223,17 @@ def _do(request: HttpRequest, act: Callable[[], object]) -> HttpResponse:
 
     A refusal is a sentence on the panel.
     """
-    sentence, status, wait_s, done = "", 200, 0, None
+    sentence, status, wait_s = "", 200, 0
     try:
         limits.spend(limits.START, student_of(request).pk, address=address_of(request))
-        done = act()
+        act()
     except TooOften as error:
         sentence, status, wait_s = error.sentence, 429, error.retry_after_s
     except (SandboxError, BackendError) as error:
         sentence = error.sentence
     if status == 200 and not request.headers.get("HX-Request"):
         return redirect(request.headers["Referer"] if _is_local(request) else "/")
-    sandbox = done if isinstance(done, Sandbox) else selectors.live_sandbox(student_of(request))
-    response = _panel(request, sandbox, sentence=sentence, status=status, acted=True)
+    response = _panel(request, sentence=sentence, status=status, acted=True)
     if status == 429:
         response["Retry-After"] = str(wait_s)
     return response
@@ -248,17 +246,10 @@ def _is_local(request: HttpRequest) -> bool:
 
 
 def _panel(
-    request: HttpRequest,
-    sandbox: Sandbox | None,
-    *,
-    sentence: str = "",
-    status: int = 200,
-    acted: bool = False,
+    request: HttpRequest, *, sentence: str = "", status: int = 200, acted: bool = False
 ) -> HttpResponse:
-    """acted: the answer to a press, so the focus goes where the button was."""
-    now = timezone.now()
-    staff = word_of_staff(student_of(request), sandbox, now=now)
-    context = panels.context(sandbox, now=now) | {"staff": staff} | {"refused": sentence, "acted": acted}
+    """The user's own, as it is now. acted: the answer to a press, so the focus goes where the button was."""
+    context = panels.context(look(student_of(request))) | {"refused": sentence, "acted": acted}
     response = render(request, "sandboxes/panel.html", context, status=status)
     # A fragment belongs to the page as it is now, never to one that comes back from the cache.
     response["Cache-Control"] = "no-store"

@@ -1,12 +1,14 @@
 """What an instructor or admin did to somebody's sandbox, as a sentence for the page that has it open."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from accounts.models import User
+from django.db.models import QuerySet
+
 from sandboxes.lifecycle import ALIVE, PASSING, UNBORN, State
 from sandboxes.models import Sandbox, SandboxEvent
 
@@ -47,9 +49,22 @@ class _Event:
     detail: str
 
 
-def word_of_staff(owner: User, sandbox: Sandbox | None, *, now: datetime) -> Word | None:
-    """What staff did last to the owner's sandbox, if it still matters; one query."""
-    events = _events(owner, now - LONGEST)
+def acts_of_staff(now: datetime) -> QuerySet[SandboxEvent]:
+    """What there may be a word about."""
+    return SandboxEvent.objects.filter(actor__in=_WHO, new__in=_SAID, at__gte=now - LONGEST)
+
+
+def words_of_staff(live: Mapping[int, Sandbox | None], *, now: datetime) -> dict[int, Word]:
+    """What staff did last to each owner's sandbox, where it still matters; one query.
+
+    live: the sandbox that each of the owners has now, if any.
+    """
+    events = _events(live, now - LONGEST)
+    words = {owner: _word(events[owner], sandbox, now) for owner, sandbox in live.items()}
+    return {owner: word for owner, word in words.items() if word is not None}
+
+
+def _word(events: list[_Event], sandbox: Sandbox | None, now: datetime) -> Word | None:
     last = next((event for event in reversed(events) if event.actor in _WHO), None)
     if last is None:
         return None
@@ -57,14 +72,19 @@ def word_of_staff(owner: User, sandbox: Sandbox | None, *, now: datetime) -> Wor
     return Word(who=_WHO[last.actor], did=said[0], at=last.at, then=said[1]) if said else None
 
 
-def _events(owner: User, since: datetime) -> list[_Event]:
-    """Sorted here: in order of their numbers, the database would read everybody's."""
+def _events(owners: Iterable[int], since: datetime) -> Mapping[int, list[_Event]]:
+    """By owner. Sorted here: in order of their numbers, the database would read everybody's."""
     rows: Iterable[tuple[Any, ...]] = (
-        SandboxEvent.objects.filter(sandbox__owner=owner, at__gte=since, new__in=_SAID)
+        SandboxEvent.objects.filter(sandbox__owner__in=list(owners), at__gte=since, new__in=_SAID)
         .order_by()
-        .values_list("pk", "sandbox_id", "kind", "old", "new", "actor", "at", "detail")
+        .values_list("sandbox__owner", "pk", "sandbox_id", "kind", "old", "new", "actor", "at", "detail")
     )
-    return sorted((_Event(*row) for row in rows), key=lambda event: event.number)
+    found: dict[int, list[_Event]] = defaultdict(list)
+    for owner, *fields in rows:
+        found[owner].append(_Event(*fields))
+    for events in found.values():
+        events.sort(key=lambda event: event.number)
+    return found
 
 
 def _said(

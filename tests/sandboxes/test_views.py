@@ -15,6 +15,7 @@ from sandboxes import limits, provisioning, reconcile, services
 from sandboxes.backends.base import Fault, Tier
 from sandboxes.lifecycle import LEAVING, State
 from sandboxes.models import FaultRecord, Sandbox, SandboxEvent
+from tests import make
 from tests.sandboxes import doubles
 from tests.sandboxes.conftest import Use
 from tests.sandboxes.driving import ready_sandbox, settle
@@ -203,9 +204,16 @@ def test_why_tells_its_story_in_plain_words_with_how_long_each_thing_was(page: C
 def test_a_panel_costs_few_queries(
     page: Client, ada: User, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    ready_sandbox(ada)
-    with django_assert_max_num_queries(5):  # session, user, what staff did, sandbox with its cluster, faults
+    sandbox = ready_sandbox(ada)
+    with django_assert_max_num_queries(3):  # session, user, sandbox with its cluster
         panel_of(page)
+    services.extend(sandbox, by=make.admin("root"))
+    with django_assert_max_num_queries(4):  # and what staff did
+        assert "An admin gave your sandbox more time" in panel_of(page)
+    SandboxEvent.objects.all().delete()
+    services.inject_fault(sandbox, Fault(kind="latency", ms=400), seconds=20)
+    with django_assert_max_num_queries(4):  # and faults
+        assert "The network is slow on purpose" in panel_of(page)
 
 
 def test_a_file_is_written_read_and_removed(page: Client, ada: User) -> None:

@@ -1,0 +1,108 @@
+"""What a panel is made from, read in the same few queries for one student or for all who ask at a moment."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from accounts.models import User
+from sandboxes import placement, provisioning
+from sandboxes.backends.base import BackendError, Tier
+from sandboxes.faults import with_makers
+from sandboxes.gathering import Gathered
+from sandboxes.lifecycle import State
+from sandboxes.line import Line, line_of
+from sandboxes.models import FaultRecord, Sandbox
+from sandboxes.word_of_staff import Word, acts_of_staff, words_of_staff
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One student's sandbox at a moment; None when there is none.
+
+    staff:  what staff did to it, when that still matters.
+    faults: what is in it on purpose, each with its `maker`.
+    line:   the queue it stands in, while it does.
+    tier:   how well programs are held there; "off" when nobody can tell, "" without a sandbox.
+    """
+
+    at: datetime
+    sandbox: Sandbox | None
+    staff: Word | None = None
+    faults: Sequence[Any] = ()
+    line: Line | None = None
+    tier: str = ""
+
+
+def look(user: User) -> Look:
+    """At the user's own sandbox, now."""
+    return _looks.ask(user)
+
+
+def _look_at_all(users: Sequence[User]) -> list[Look]:
+    now = timezone.now()
+    live = {sandbox.owner_id: sandbox for sandbox in _live(users, now)}
+    words = _words({user.pk: live.get(user.pk) for user in users}, now)
+    faults, lines, tiers = _faults(live.values()), _lines(live.values()), _tiers(live.values())
+
+    def one(user: User) -> Look:
+        sandbox, staff = live.get(user.pk), words.get(user.pk)
+        if sandbox is None:
+            return Look(at=now, sandbox=None, staff=staff)
+        line = lines.get((sandbox.cluster_id, sandbox.profile)) if sandbox.now is State.QUEUED else None
+        found, tier = faults.get(sandbox.pk, ()), tiers[sandbox.cluster_id]
+        return Look(at=now, sandbox=sandbox, staff=staff, faults=found, line=line, tier=tier)
+
+    return [one(user) for user in users]
+
+
+def _live(users: Sequence[User], now: datetime) -> Iterable[Any]:
+    """Their sandboxes, and whether there is more to read of each."""
+    live = Sandbox.objects.filter(owner__in=users, wanted=Sandbox.Wanted.PRESENT).select_related("cluster")
+    return live.annotate(
+        has_faults=Exists(FaultRecord.objects.filter(sandbox=OuterRef("pk"), undone_at=None)),
+        staff_acted=Exists(acts_of_staff(now).filter(sandbox__owner=OuterRef("owner"))),
+    )
+
+
+def _words(live: Mapping[int, Any], now: datetime) -> Mapping[int, Word]:
+    """Of a sandbox that is gone there is no row to say whether staff did that."""
+    asked = {owner: sandbox for owner, sandbox in live.items() if sandbox is None or sandbox.staff_acted}
+    return words_of_staff(asked, now=now) if asked else {}
+
+
+def _faults(live: Iterable[Any]) -> Mapping[UUID, Sequence[Any]]:
+    """Of those that have any, by sandbox."""
+    found: dict[UUID, list[Any]] = defaultdict(list)
+    broken = [sandbox.pk for sandbox in live if sandbox.has_faults]
+    active = FaultRecord.objects.filter(sandbox__in=broken, undone_at=None)
+    for record in with_makers(active) if broken else ():
+        found[record.sandbox_id].append(record)
+    return found
+
+
+def _lines(live: Iterable[Sandbox]) -> Mapping[tuple[int | None, str], Line]:
+    """The queues that some of them stand in, by cluster and profile."""
+    queued = [sandbox for sandbox in live if sandbox.now is State.QUEUED]
+    places = {(one.cluster_id, one.profile): one.cluster or placement.choose_cluster() for one in queued}
+    return {key: line_of(cluster, key[1]) for key, cluster in places.items()}
+
+
+def _tiers(live: Iterable[Sandbox]) -> Mapping[int | None, str]:
+    """By cluster."""
+    return {key: _tier(one) for key, one in {sandbox.cluster_id: sandbox for sandbox in live}.items()}
+
+
+def _tier(sandbox: Sandbox) -> str:
+    try:
+        return provisioning.tier(sandbox).value
+    except BackendError:
+        return Tier.OFF.value
+
+
+_looks = Gathered(_look_at_all)
