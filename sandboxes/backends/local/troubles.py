@@ -24,10 +24,7 @@ LOST = Trouble(
     "sandbox_lost", "Your sandbox stopped unexpectedly. It is started again, and your data is kept."
 )
 SILENT = Trouble("broker_silent", "Your Kafka broker did not answer in time.")
-HUNG = Trouble(
-    "broker_hung",
-    "Your Kafka broker hung: it ran, and did not answer. It is started again, and your data is kept.",
-)
+HUNG = Trouble("broker_hung", "Your Kafka broker hung: it ran, and did not answer.")
 OPEN = Trouble("isolation_failed", "Your sandbox could not be closed off from this machine.")
 OURS = Trouble("host_error", "Something went wrong with your sandbox on our side.")
 RESTARTED = Trouble("host_restarted", "Your sandbox stopped when the platform restarted.")
