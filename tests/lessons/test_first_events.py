@@ -162,7 +162,7 @@ def test_records_that_name_no_task_are_not_said_to_be_missing(tmp_path: Path) ->
     verdict = said(of(bare))
 
     assert verdict.cause == "TASKS_NOT_NAMED"
-    assert "50 others came meanwhile" in verdict.sentence
+    assert "Others came meanwhile, 50 in all" in verdict.sentence
 
 
 def test_records_of_the_workload_are_nobodys_mistake(tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_what_the_client_sent_again_while_the_broker_was_away_is_not_the_program
     away = FaultView(kind="broker_stop", node=1, ms=0, at=1001.0, until=1002.0)
     verdict = said(of([*whole, replace(whole[7], offset=50)], breakdowns=(away,)))
 
-    assert (verdict.state, "sent them again" in verdict.sentence) == (State.WAITING, True)
+    assert (verdict.state, "no answer for again" in verdict.sentence) == (State.WAITING, True)
     assert {row.offset for row in verdict.evidence} == {7, 50}
 
 

@@ -174,8 +174,8 @@ def _too_few(
     if strangers := _strangers(run, view, attempt):
         return Fail(
             "TASKS_NOT_NAMED",
-            f"{len(records)} of {COUNT} records are in the log. {len(strangers)} others came meanwhile, and "
-            f"name none of the fifty tasks: the ids of these begin with T-{attempt.nonce}-.",
+            f"{len(records)} of {COUNT} records are in the log. Others came meanwhile, {len(strangers)} in "
+            f"all, that name none of the fifty tasks: the ids of these begin with T-{attempt.nonce}-.",
             evidence=_rows(strangers, "neither key nor value names a task of this attempt"),
             look="envelope",
         )
@@ -240,9 +240,9 @@ def _too_many(records: Sequence[RecordView], run: ProgramView, view: SandboxView
     same = len({(record.key, record.value) for record in records})
     if same == COUNT and _was_away(run, view):
         return Waiting(
-            f"{len(records) - COUNT} records are in the log a second time: your broker did not answer for a "
-            "while, and the client sent them again. Lesson 6 is about that; run producer.py once more, and "
-            "leave the broker alone.",
+            f"There are {len(records)} records, some of them twice: your broker did not answer for a while, "
+            "and the client sent what it had no answer for again. Lesson 6 is about that; run producer.py "
+            "once more, and leave the broker alone.",
             evidence=_rows(again, "there more than once"),
         )
     return Fail(

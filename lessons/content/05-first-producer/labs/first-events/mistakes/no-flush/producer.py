@@ -47,7 +47,7 @@ def main() -> None:
             on_delivery=delivered,
         )
         producer.poll(0)
-    time.sleep(0.5)  # give it a moment to send
+    time.sleep(0.1)  # give it a moment to send
     print(f"{len(failed)} failed")
 
 
