@@ -6,6 +6,9 @@ from pathlib import Path
 
 from django.conf import settings
 
+from sandboxes import limits
+from sandboxes.limits import Limit
+
 READERS = re.compile(r"""env\.(?:text|flag|number|words|choice)\(\s*"([A-Z_]+)\"""")
 ENVIRON = re.compile(r"""os\.environ(?:\.get\(|\[)\s*"([A-Z_]+)\"""")
 # Not settings: Django's own switch, and what a machine sets for every program.
@@ -33,6 +36,16 @@ def settings_in_docs() -> set[str]:
 
 def test_every_setting_is_in_the_operators_page_and_nothing_else_is() -> None:
     assert settings_in_code() == settings_in_docs()
+
+
+def test_every_limit_is_in_the_operators_page() -> None:
+    page = Path(settings.BASE_DIR, "deploy/README.md").read_text()
+    said = set(re.findall(r"\d+", page.split("\n## Limits\n")[1].split("\n## ")[0].partition("Beyond")[0]))
+
+    there = {str(limit.times) for limit in vars(limits).values() if isinstance(limit, Limit)}
+
+    assert len(there) > 3
+    assert there | {str(limits.CLASS)} == said
 
 
 def paths_on_the_map() -> list[Path]:
