@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from config import retention, tasks
+from config.celery import app
 from lessons.models import Attempt, TaskProgress, VerdictRow
 from sandboxes import services
 from sandboxes.models import Sandbox, SandboxEvent
@@ -146,6 +147,14 @@ def test_it_says_what_it_removed_and_nothing_when_there_was_nothing(
     assert tasks.forget()["sandboxes"] == 1
     assert tasks.forget() == {}
     assert [record.getMessage() for record in caplog.records] == ["retention.removed"]
+
+
+def test_beat_sends_it_once_an_hour_and_no_start_waits_behind_it() -> None:
+    planned = app.conf.beat_schedule["retention"]
+
+    assert (planned["task"], planned["schedule"]) == (tasks.forget.name, 3600.0)
+    route = app.amqp.router.route({}, tasks.forget.name)
+    assert route["queue"].name == "housekeeping"
 
 
 # -- on both databases, from several processes ------------------------------------------------------------
