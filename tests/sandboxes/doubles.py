@@ -14,7 +14,9 @@ from typing import Any
 from django.utils import timezone
 
 from sandboxes.backends.base import BackendError, Fault, Observation, Phase, Spec
-from sandboxes.backends.memory import MemoryBackend, MemoryWorkspace, ProcessStore, Store, _default_store
+from sandboxes.backends.memory import MemoryBackend
+from sandboxes.backends.memory.store import ProcessStore, Store, default_store
+from sandboxes.backends.memory.workspace import MemoryWorkspace
 from sandboxes.models import Sandbox
 
 HERE = __name__
@@ -263,7 +265,7 @@ class CountingBackend(MemoryBackend):
 
 def PatientBackend() -> MemoryBackend:  # noqa: N802
     """Takes four seconds to start, in a file that outlives its processes."""
-    return MemoryBackend(pace_s={"kafka": 4.0}, store=_default_store())
+    return MemoryBackend(pace_s={"kafka": 4.0}, store=default_store())
 
 
 class RushBackend(MemoryBackend):
@@ -275,7 +277,7 @@ class RushBackend(MemoryBackend):
     TOOK_S = (0.9, 1.0, 1.0, 1.1, 1.1, 1.2, 1.2, 1.3, 1.4, 1.6)
 
     def __init__(self) -> None:
-        super().__init__(pace_s={"kafka": 1.0}, store=_default_store())
+        super().__init__(pace_s={"kafka": 1.0}, store=default_store())
         self._pace = float(os.environ.get("RUSH_PACE", "1"))
 
     def _seen(self, sandbox_id: str, entry: dict[str, Any] | None) -> Observation:
@@ -328,14 +330,14 @@ def _outside_of_this_process() -> Any:
         from sandboxes.backends.local.backend import LocalBackend
 
         return LocalBackend()
-    return CountingBackend(pace_s={}, store=_default_store())
+    return CountingBackend(pace_s={}, store=default_store())
 
 
 class CallsBackend(MemoryBackend):
     """Ready at once, outside of this process; remembers which sandboxes it was asked to start."""
 
     def __init__(self) -> None:
-        super().__init__(pace_s={}, store=_default_store())
+        super().__init__(pace_s={}, store=default_store())
         self.calls: list[tuple[str, str]] = []
 
     def ensure(self, spec: Spec) -> Observation:

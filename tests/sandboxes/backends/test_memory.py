@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from sandboxes.backends.base import Backend, Spec
-from sandboxes.backends.memory import FileStore, MemoryBackend, ProcessStore
+from sandboxes.backends.memory import MemoryBackend
+from sandboxes.backends.memory.store import FileStore, ProcessStore
 from tests.sandboxes.backends.contract import BackendContract
 
 PACE_S = {"namespaces": 0.01, "kafka": 0.05, "probe": 0.01}
