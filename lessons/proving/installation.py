@@ -17,11 +17,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from uuid import uuid4
 
 from config import paths
+from lessons.proving.rooms import remove
 from sandboxes import provisioning
-from sandboxes.backends.base import Backend, BackendError, KafkaEndpoint, Observation, Phase, Spec
+from sandboxes.backends.base import Backend, BackendError
 
 MARK = "MILLRACE_PROOF"
 START_S = 60.0
@@ -98,35 +98,3 @@ def _quietly(backend: Backend) -> tuple[str, ...]:
         return backend.inventory()
     except BackendError:
         return ()
-
-
-def start(backend: Backend, profile: str) -> str:
-    """Begin a new sandbox; its id. `wait_until_up` waits for it."""
-    sandbox_id = uuid4().hex
-    backend.ensure(Spec(sandbox_id=sandbox_id, profile=profile))
-    return sandbox_id
-
-
-def wait_until_up(backend: Backend, sandbox_id: str, profile: str) -> KafkaEndpoint:
-    """The endpoint of a sandbox that was begun; RuntimeError when it does not come up."""
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline:
-        seen: Observation = backend.ensure(Spec(sandbox_id=sandbox_id, profile=profile))
-        if seen.phase is Phase.RUNNING and seen.endpoint is not None:
-            return seen.endpoint
-        if seen.phase is Phase.FAILED:
-            raise RuntimeError(f"the sandbox did not start: {seen.detail} {seen.cause}")
-        time.sleep(0.1)
-    raise RuntimeError("the sandbox did not start in time")
-
-
-def remove(backend: Backend, sandbox_id: str) -> None:
-    """Destroy a sandbox and wait until it is gone."""
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline:
-        try:
-            if backend.destroy(sandbox_id).phase is Phase.ABSENT:
-                return
-        except BackendError:
-            pass
-        time.sleep(0.1)

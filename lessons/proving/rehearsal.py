@@ -24,12 +24,13 @@ from lessons.checks import (
 )
 from lessons.judges import LabCode
 from lessons.labs import Stimulus, Task
+from lessons.proving.rooms import Room
 from lessons.robots import Script, Step
 from lessons.rounds import outgoing
 from lessons.sheets import Ends, fill, log_ends
 from lessons.stimulus import ActiveTask, Done
 from sandboxes import stagehand
-from sandboxes.backends.base import Backend, Fault, KafkaEndpoint, ProgramRun, Workspace
+from sandboxes.backends.base import Fault, ProgramRun, Workspace
 from sandboxes.observe import KafkaView
 
 TICK_S = 0.3
@@ -43,19 +44,6 @@ class RobotError(Exception):
 
 class NothingProven(RobotError):
     """The sandbox ended a program, or one did not end in time: the machine may be to blame, not the work."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Room:
-    """The sandbox a rehearsal happens in."""
-
-    backend: Backend
-    sandbox_id: str
-    endpoint: KafkaEndpoint
-
-    @property
-    def workspace(self) -> Workspace:
-        return self.backend.workspace(self.sandbox_id)
 
 
 @dataclass(slots=True)

@@ -15,8 +15,9 @@ from lessons import grading, services
 from lessons.checks import AttemptFacts, Pass, SandboxView, Verdict, Waiting
 from lessons.judges import LabCode, load_code
 from lessons.lab_folder import LabFolder
-from lessons.proving import gates
-from lessons.proving.rehearsal import Rehearsal, Room
+from lessons.proving.folders import files_of, script_of
+from lessons.proving.rehearsal import Rehearsal
+from lessons.proving.rooms import Room
 from sandboxes import kafka_calls
 from sandboxes.backends.base import KafkaEndpoint
 from sandboxes.scanning import client_settings
@@ -76,8 +77,8 @@ def _solved(stage: Stage) -> Iterator[Rehearsal]:
     room = Room(backend=stage.host.backend, sandbox_id=sandbox_id, endpoint=endpoint)
     robot = Rehearsal(code, room, starter=folder.starter, seed=SEED)
     try:
-        robot.prepare(gates.files_of(solution))
-        robot.play(gates.script_of(solution), settle_s=20, until=lambda: robot.complete)
+        robot.prepare(files_of(solution))
+        robot.play(script_of(solution), settle_s=20, until=lambda: robot.complete)
         assert robot.complete, robot.history[-4:]
         yield robot
     finally:

@@ -7,8 +7,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from lessons import services
 from lessons.catalog import Course
 from lessons.proving import gates, installation
-from lessons.proving.gates import Finding, Prover
+from lessons.proving.findings import Finding
+from lessons.proving.gates import Prover
 from lessons.proving.ledger import Ledger, read_ledger, sample, unproven
+from lessons.proving.prose import prove_run
 from lessons.sources import CourseError
 from sandboxes.backends.base import Backend
 
@@ -60,7 +62,7 @@ class Command(BaseCommand):
                     self.stdout.write(f"\nToday's sample: lab {folder.lab.id} {folder.lab.title}")
                     findings += Prover(backend, lesson, folder, tell=self._tell).sample(today.toordinal())
             for lesson in prose:
-                found = [self._tell(gates.prove_run(backend, lesson, block)) for block in lesson.page.runs]
+                found = [self._tell(prove_run(backend, lesson, block)) for block in lesson.page.runs]
                 findings += found
                 if all(finding.held for finding in found):
                     ledger.prove_prose(lesson, today)

@@ -9,10 +9,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from lessons import services
 from lessons.catalog import Lesson
 from lessons.lab_folder import LabFolder
-from lessons.proving import gates, installation
+from lessons.proving import folders, gates, installation
 from lessons.proving.ledger import read_ledger
 from lessons.proving.mutation import Mutant, mutants
 from lessons.proving.rehearsal import NothingProven, Rehearsal, RobotError
+from lessons.proving.rooms import room
 from lessons.robots import Script
 from sandboxes.backends.base import Backend
 
@@ -69,10 +70,10 @@ class Command(BaseCommand):
 
 def _choose(folder: LabFolder, most: int) -> list[tuple[str, Mutant]]:
     """The mutants of the reference's own files; the same choice each time when there are too many."""
-    reference = gates.solutions(folder)[0]
+    reference = folders.solutions(folder)[0]
     found = [
         (name, mutant)
-        for name, text in gates.files_of(reference).items()
+        for name, text in folders.files_of(reference).items()
         if name.endswith(".py")
         for mutant in mutants(text, given=folder.starter.get(name, ""))
     ]
@@ -96,15 +97,15 @@ def noticed(completed: Callable[[], bool]) -> bool | None:
 
 def _completed(backend: Backend, lesson: Lesson, folder: LabFolder, name: str, mutant: Mutant) -> bool:
     """Whether the damaged solution completes the lab."""
-    reference = gates.solutions(folder)[0]
+    reference = folders.solutions(folder)[0]
     prover = gates.Prover(backend, lesson, folder)
-    script = gates.script_of(reference)
+    script = folders.script_of(reference)
     steps = tuple(
         step.model_copy(update={"exit": None, "timeout": min(step.timeout, 20)}) for step in script.steps
     )
-    with gates.room(backend, folder.lab.profile) as here:
+    with room(backend, folder.lab.profile) as here:
         robot = Rehearsal(prover.code, here, starter=folder.starter, seed=gates.SEEDS[0])
-        robot.prepare({**gates.files_of(reference), name: mutant.text})
+        robot.prepare({**folders.files_of(reference), name: mutant.text})
         try:
             robot.play(Script(steps=steps, settle=SETTLE_S), settle_s=SETTLE_S, until=lambda: robot.complete)
         finally:
