@@ -3,9 +3,9 @@
 The channel layer may lose one, so every page can also ask; and Redis may be down, so nothing here raises.
 """
 
-import asyncio
 import logging
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -14,11 +14,14 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.conf import settings
 
+from sandboxes.layer import SiteLayer
+
 logger = logging.getLogger(__name__)
 
+Word = tuple[str, Mapping[str, Any]]
+
 WATCH_S = 60
-# A client that cannot reach Redis tries again for seconds; a start must not wait for a page's convenience.
-PATIENCE_S = 0.5
+# After a failure nobody is told anything for this long: a start must not wait for a page's convenience.
 SILENCE_S = 3.0
 # The group of everybody who looks after students; which of it is for whom, sandboxes.overview decides.
 OVERVIEW = "overview"
@@ -43,23 +46,28 @@ def announce(sandbox_id: UUID, kind: str, /, **data: Any) -> None:
     """
     if time.monotonic() < _Breaker.silent_until:
         return
-    event = {"type": "control.event", "kind": kind, "data": data}
+    words: list[Word] = [(group_name(sandbox_id), {"type": "control.event", "kind": kind, "data": data})]
+    if kind in OF_INTEREST:
+        words.append((OVERVIEW, {"type": "overview.event", "sandbox": sandbox_id.hex, "kind": kind}))
     try:
-        async_to_sync(_send)(sandbox_id, event)
+        _tell(words)
     except Exception:  # noqa: BLE001  a page that asks a little later is no reason to fail the work itself
         _Breaker.silent_until = time.monotonic() + SILENCE_S
         logger.warning("announce.lost", extra={"sandbox": sandbox_id.hex, "kind": kind})
 
 
-async def _send(sandbox_id: UUID, event: dict[str, Any]) -> None:
-    layer = get_channel_layer()
-    if layer is None:
-        return
-    async with asyncio.timeout(PATIENCE_S):
-        await layer.group_send(group_name(sandbox_id), event)
-        if event["kind"] in OF_INTEREST:
-            said = {"type": "overview.event", "sandbox": sandbox_id.hex, "kind": event["kind"]}
-            await layer.group_send(OVERVIEW, said)
+def _tell(words: Sequence[Word]) -> None:
+    layer: Any = get_channel_layer()
+    if isinstance(layer, SiteLayer):
+        layer.tell(words)
+    elif layer is not None:
+        async_to_sync(_tell_on_a_loop)(layer, words)
+
+
+async def _tell_on_a_loop(layer: Any, words: Sequence[Word]) -> None:
+    """For any other layer."""
+    for group, word in words:
+        await layer.group_send(group, word)
 
 
 def keep_watched(sandbox_id: UUID) -> None:

@@ -154,7 +154,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 
 CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "BACKEND": "sandboxes.layer.SiteLayer",
         "CONFIG": {"hosts": [REDIS_URL], "prefix": "millrace"},
     }
 }

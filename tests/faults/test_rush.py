@@ -13,8 +13,7 @@ from tests.faults.table import Case
 from tests.faults.whole_site import WholeSite, whole_site
 from tests.gates.seed import dice
 
-# An announcement is given half a second; in a rush on few cores some pages learn it from their next look.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rush"), pytest.mark.logs("announce.lost")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rush")]
 BACKEND = "tests.sandboxes.doubles.RushBackend"
 CHECK = "tests.sandboxes.worker"
 PATIENCE_S = 120

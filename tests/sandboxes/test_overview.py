@@ -5,13 +5,16 @@ import itertools
 import json
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import UUID
 
 import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
+from redis import Redis
 
 from accounts import sockets
 from accounts.models import Role, User
@@ -95,7 +98,7 @@ async def layer_over_valkey(settings: Any) -> AsyncIterator[Valkey]:
     with running_valkey() as valkey:
         settings.CHANNEL_LAYERS = {
             "default": {
-                "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+                "BACKEND": "sandboxes.layer.SiteLayer",
                 "CONFIG": {"hosts": [valkey.url], "prefix": "overview"},
             }
         }
@@ -208,6 +211,27 @@ async def test_events_that_do_not_concern_an_instructor_cost_no_query_each(
     assert asked
     assert all(pause > overview.EVERY_S * 0.9 for pause in pauses)
     await tab.leave()
+
+
+async def test_whatever_is_told_goes_over_one_connection_that_stays_open(
+    layer_over_valkey: Valkey, people: cast.Cast, adas: Sandbox
+) -> None:
+    tab = await listening(people.grace)
+    with Redis.from_url(layer_over_valkey.url) as redis:
+        before = redis.info("stats")["total_connections_received"]
+        await sync_to_async(_tell_in_a_thread_of_its_own)(adas.pk, 20)
+        made = redis.info("stats")["total_connections_received"] - before
+
+    assert (await tab.next())["sandboxes"] == [adas.hex]
+    assert made == 1
+    await tab.leave()
+
+
+def _tell_in_a_thread_of_its_own(sandbox: UUID, times: int) -> None:
+    """As a worker does, which has no loop."""
+    with ThreadPoolExecutor(1) as threads:
+        for _ in range(times):
+            threads.submit(announce, sandbox, "sandbox", state="ready").result()
 
 
 async def test_a_tab_that_left_is_no_longer_of_the_group(
