@@ -363,3 +363,14 @@ def test_signing_in_and_the_course_work_without_scripts(visit: Visit) -> None:
 
     assert visit.page.get_by_role("link", name="The first lesson").count() >= 1
     assert visit.page.get_by_text("coming").is_visible()
+
+
+@pytest.mark.parametrize("visit", [{"java_script_enabled": False}], indirect=True, ids=["no-scripts"])
+@pytest.mark.parametrize("address", ["/lessons/first/", "/board/"])
+def test_where_no_script_runs_the_place_of_the_board_says_so(visit: Visit, address: str) -> None:
+    sign_in(visit)
+    visit.go(address)
+
+    assert visit.page.get_by_role("heading", name="This needs JavaScript").is_visible()
+    visit.page.get_by_role("link", name="How your sandbox is, and why").click()
+    visit.page.wait_for_url(visit.origin + "/sandbox/why/")
