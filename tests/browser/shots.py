@@ -2,8 +2,10 @@
 
     python tests/browser/shots.py http://127.0.0.1:8000 /some/folder [--only lesson] [--width 390]
 
-Not a test: nothing is compared. It starts a sandbox for the student when there is none. Panels in states
-that no site stays in are pictured by their tests: SHOTS=/some/folder pytest tests/browser/test_states.py
+Not a test: nothing is compared. It starts a sandbox for the student when there is none, and has two labs of
+theirs under way, so that the board has something to show. What no site stays in is pictured by its tests
+(panels in every state, a full class, a full console): SHOTS=/some/folder pytest tests/browser -k reads_well
+or -k "reads_well or every_page or full_house".
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page, Playwright
 SIZES = {390: 844, 1280: 900, 1920: 1080}
 THEMES = ("light", "dark")
 CHROMIUM = "/usr/bin/chromium"
+PATIENCE_MS = 8_000
 LESSON = "/lessons/first-producer/"
 
 Steps = Callable[[Page], None]
@@ -229,6 +232,27 @@ def _have_sandbox(page: Page, site: str) -> None:
     _with_picture(page)
 
 
+def _have_something_to_see(page: Page, site: str) -> None:
+    """Two labs under way: records of one, and of the other a group that reads behind its writer."""
+    _begin(page, site + "/lessons/mental-model/", "two-groups")
+    for program in ("fill.py", "notify.py"):
+        _opened_workspace(page)
+        page.get_by_role("tab", name=program, exact=True).click()
+        page.wait_for_timeout(1_000)
+        page.locator(".run").click()
+        page.wait_for_timeout(4_000)
+    _begin(page, site + LESSON, "first-events")
+
+
+def _begin(page: Page, address: str, lab: str) -> None:
+    page.goto(address)
+    _with_picture(page)
+    begin = page.locator(f"#lab-{lab} .lab-acts .solid")
+    if begin.count():
+        begin.click()
+        page.locator(f"#lab-{lab}[data-state=open]").wait_for(timeout=60_000)
+
+
 def _context(browser: Browser, site: str, width: int, theme: str) -> BrowserContext:
     context = browser.new_context(viewport={"width": width, "height": SIZES[width]}, has_touch=width < 600)
     context.add_cookies([{"name": "theme", "value": theme, "url": site}])
@@ -247,23 +271,26 @@ def _take(browser: Browser, site: str, args: argparse.Namespace, width: int, the
         if not wanted or (user and not password):
             continue
         context = _context(browser, site, width, theme)
+        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         if user:
             _sign_in(page, site, user, password)
         if pictures is STUDENT:
             _have_sandbox(page, site)
+            if not args.bare:
+                _have_something_to_see(page, site)
         for name, (address, steps) in wanted.items():
-            _picture(page, site + address, steps, args.folder / name)
+            _picture(page, site + address, steps, args.folder / name, whole=args.whole)
         context.close()
 
 
-def _picture(page: Page, address: str, steps: Steps, file: Path) -> None:
+def _picture(page: Page, address: str, steps: Steps, file: Path, *, whole: bool) -> None:
     page.goto(address)
     try:
         steps(page)
     except Error as error:
         print(f"{file.name}  not as it was meant: {str(error).splitlines()[0]}", flush=True)
-    page.screenshot(path=file)
+    page.screenshot(path=file, full_page=whole)
     wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     print(f"{file.name}{'  scrolls sideways' if wide > 0 else ''}", flush=True)
 
@@ -284,6 +311,8 @@ def main() -> None:
     parser.add_argument("--only", default="", help="only pictures whose name this pattern finds")
     parser.add_argument("--width", type=int, action="append", choices=list(SIZES))
     parser.add_argument("--theme", action="append", choices=list(THEMES))
+    parser.add_argument("--whole", action="store_true", help="pages in their whole length")
+    parser.add_argument("--bare", action="store_true", help="begin no lab, run no program")
     parser.add_argument("--user", default="ada")
     parser.add_argument("--password", default="millrace-ada")
     parser.add_argument("--admin-password", default="", help="without it no page of an admin is pictured")

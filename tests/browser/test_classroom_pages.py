@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from accounts.models import Cohort, Enrolment, Role
+from tests.browser import shots_of
 from tests.browser.test_pages import LOOKS, Visit, browser, cast, sign_in, visit, width_beyond  # noqa: F401
 from tests.cast import Cast
 from tests.classroom import school
@@ -36,8 +37,16 @@ def test_every_page_of_a_class_keeps_its_policy_pleases_axe_and_fits(
 ) -> None:
     sign_in(visit, "grace")
     student = school.worst_off(hall)
-    for more in ("", "?show=stuck&sort=stuck", "gradebook/", "people/", f"{student.pk}/", f"{cast.ada.pk}/"):
+    for name, more in {
+        "now": "",
+        "stuck": "?show=stuck&sort=stuck",
+        "grades": "gradebook/",
+        "people": "people/",
+        "worst-off": f"{student.pk}/",
+        "at-the-start": f"{cast.ada.pk}/",
+    }.items():
         visit.go(f"/class/{hall.pk}/{more}")
+        shots_of.take(visit.page, f"class-{name}")
 
         assert visit.said == [], more
         assert visit.asked_elsewhere == [], more

@@ -48,7 +48,7 @@ def test_a_sandbox_is_shown_with_its_owner_its_state_and_what_it_uses(console: C
     page = console.get(LIST)
 
     assert references(page) == [sandbox.reference]
-    for shown in ("Ada Lovelace", "in use", "kafka-1", "here", "130 MiB", "it was started"):
+    for shown in ("Ada Lovelace", "in use", "kafka-1", "this machine", "130 MiB", "it was started"):
         assert shown in page
 
 
