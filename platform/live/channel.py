@@ -19,6 +19,7 @@ from live.ring import Ring, ring_of
 from live.stopping import stop
 from live.stream import Envelope
 from live.viewer import Viewer
+from live.volley import Volley
 
 RECONNECT_S = 0.5
 # Rather a newer snapshot than one with hundreds of frames behind it.
@@ -51,6 +52,7 @@ class Channel:
         self._past: Past | None = None
         self._snaps: dict[frozenset[str], str] = {}
         self._early: list[Envelope] = []
+        self._fresh: list[Envelope] = []
         self._loading: asyncio.Task[None] | None = None
         self._is_stale = False
         self._waiting: dict[Viewer, Place | None] = {}
@@ -73,6 +75,7 @@ class Channel:
 
         greet: say hello first, as a new connection expects.
         """
+        self._deliver()
         self.viewers[viewer] = resume
         if self._resume(viewer, resume):
             self._waiting.pop(viewer, None)
@@ -151,11 +154,18 @@ class Channel:
             self._load()
             return
         self._ring.append(envelope)
-        text = envelope.data.decode()
         metrics.FRAMES.inc()
         metrics.DELIVERIES.inc(len(self.viewers))
-        for viewer in self.viewers:
-            viewer.offer(envelope, text)
+        if not self._fresh:
+            asyncio.get_running_loop().call_soon(self._deliver)
+        self._fresh.append(envelope)
+
+    def _deliver(self) -> None:
+        """Hand on what has come: what a sampler said at once goes out at once."""
+        if self._fresh:
+            volley, self._fresh = Volley(self._fresh), []
+            for viewer in self.viewers:
+                viewer.offer_all(volley)
 
     def reload(self) -> None:
         """Something may have been missed: the subscription was made anew."""
@@ -207,6 +217,7 @@ class Channel:
 
     def _adopt(self, past: Past) -> None:
         """Go on from what Redis holds: with what was missed, or from a new snapshot for everybody."""
+        self._deliver()
         self._past, self._snaps = past, {}
         if past.epoch == self._ring.epoch and self._ring.covers(past.seq):
             missed = [e for e in past.ring if e.epoch == past.epoch and e.seq > self._ring.seq]

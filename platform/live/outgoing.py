@@ -44,8 +44,8 @@ class Outgoing:
 
     def take_all(self) -> list[str]:
         """What waits at this moment, a frame each."""
-        texts, self._texts = list(self._texts), deque()
-        return texts
+        texts, self._texts = self._texts, deque()
+        return [line for text in texts for line in text.split("\n")]
 
     def _joined(self) -> str:
         lines = [self._texts.popleft()]

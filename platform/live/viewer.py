@@ -16,6 +16,7 @@ from live.holding import Held
 from live.ops import Place
 from live.outgoing import Outgoing
 from live.stream import Envelope
+from live.volley import Debt, Volley
 
 SLOW = 4408
 
@@ -42,7 +43,7 @@ class Viewer:
         self._seq = self._given = 0
         self._skipped: int = 0
         self._held: Held | None = None
-        self._owed: deque[tuple[int, int, float]] = deque()
+        self._owed: deque[Debt] = deque()
         self._owed_bytes = 0
 
     @property
@@ -70,6 +71,23 @@ class Viewer:
         self._owed_bytes = 0
         self.is_paused = False
 
+    def offer_all(self, volley: Volley) -> None:
+        """The next frames of the sandbox; in one step when this viewer gets all of them, as most do."""
+        if volley.together and self._takes_whole(volley):
+            self._seq = volley.debt[0]
+            self._send(volley.together, volley.debt)
+            return
+        for envelope, text in volley.frames:
+            self.offer(envelope, text)
+
+    def _takes_whole(self, volley: Volley) -> bool:
+        is_next = volley.first == self._seq + 1 and volley.epoch == self._epoch
+        return (
+            is_next
+            and volley.topics <= self.topics
+            and not (self._skipped or self.is_paused or self._held is not None)
+        )
+
     def offer(self, envelope: Envelope, text: str) -> None:
         """The next frame of the sandbox. text: its JSON, decoded once for all viewers."""
         if self.is_paused or envelope.epoch != self._epoch or envelope.seq <= self._seq:
@@ -82,7 +100,7 @@ class Viewer:
             self._skipped = self._skipped or envelope.seq
         else:
             self._settle(envelope.seq)
-            self._send(envelope.seq, text)
+            self._send(text, _debt(envelope.seq, text))
 
     def tick(self, now: float) -> None:
         """Twice a second: let out what is held, and judge whether the viewer keeps up. now: monotonic
@@ -91,7 +109,8 @@ class Viewer:
         if self._held is not None:
             held, self._held = self._held, Held()
             for seq, data in held.take():
-                self._send(seq, data.decode())
+                text = data.decode()
+                self._send(text, _debt(seq, text))
         self._settle(self._seq + 1)
         waiting = now - self._owed[0][2] if self._owed else 0.0
         if self._owed_bytes > CLOSE_BYTES or waiting > CLOSE_S:
@@ -132,13 +151,16 @@ class Viewer:
             metrics.SKIPPED.inc(before - self._skipped)
             self._given, self._skipped = before - 1, 0
 
-    def _send(self, seq: int, text: str) -> None:
-        size = len(text)
-        self._owed.append((seq, size, time.monotonic()))
-        self._owed_bytes += size
-        self._given = seq
+    def _send(self, text: str, debt: Debt) -> None:
+        self._owed.append(debt)
+        self._given = debt[0]
+        self._owed_bytes += debt[1]
         self.outgoing.put(text)
         if self._owed_bytes > CLOSE_BYTES:
             self.close(SLOW)
         elif self._owed_bytes > DEGRADE_BYTES and self._held is None:
             self._degrade()
+
+
+def _debt(seq: int, text: str) -> Debt:
+    return seq, len(text), time.monotonic()
