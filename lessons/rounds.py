@@ -21,25 +21,15 @@ from django.utils import timezone
 from structlog.contextvars import bound_contextvars
 
 from lessons import grading, metrics, stimulus
-from lessons.checks import (
-    AttemptFacts,
-    NotReady,
-    SandboxView,
-    State,
-    Verdict,
-    ViewUnavailable,
-    WorkloadRecord,
-)
+from lessons.checks import AttemptFacts, NotReady, SandboxView, State, Verdict, ViewUnavailable
 from lessons.judges import LabCode, load_code, stored_code
-from lessons.labs import Lab, Stimulus, Task
+from lessons.labs import Lab, Task
 from lessons.models import Answer, Attempt, LabVersion, TaskProgress, VerdictRow
 from lessons.sheets import Ends, fill, log_ends
+from lessons.stage import SandboxStage
 from lessons.stimulus import ActiveTask, Done
-from sandboxes import provisioning, services, stagehand
+from sandboxes import services
 from sandboxes.announce import announce
-from sandboxes.backends.base import BackendError, Fault
-from sandboxes.errors import SandboxError
-from sandboxes.models import FaultRecord, Sandbox
 from sandboxes.observe import open_view
 
 logger = logging.getLogger(__name__)
@@ -303,43 +293,6 @@ class _Grader:
         announce(sandbox.id, "verdict", lab=self.attempt.lab_id_text, tasks=states, finished=finished)
         if State.PASS.value in states.values():
             services.touch(sandbox, "check")
-
-
-@dataclass(frozen=True, slots=True)
-class SandboxStage:
-    """Acts on a sandbox of the site for a check; what cannot be done now is tried again next round."""
-
-    sandbox: Sandbox
-
-    def inject(self, stimulus: Stimulus, seconds: float) -> None:
-        if stimulus.fault is None:
-            return
-        fault = Fault(kind=stimulus.fault, node=stimulus.node, ms=stimulus.ms)
-        try:
-            services.inject_fault(self.sandbox, fault, seconds=seconds, actor="check")
-        except (SandboxError, BackendError) as error:
-            raise ViewUnavailable(str(error)) from error
-
-    def release(self, stimulus: Stimulus) -> None:
-        for record in FaultRecord.objects.filter(
-            sandbox=self.sandbox, kind=stimulus.fault, node=stimulus.node, undone_at=None
-        ).select_related("sandbox__cluster"):
-            services.undo_fault(record)
-
-    def send(self, records: list[tuple[int, WorkloadRecord]]) -> None:
-        try:
-            endpoint = provisioning.endpoint(self.sandbox.id)
-        except (SandboxError, BackendError) as error:
-            raise ViewUnavailable(str(error)) from error
-        stagehand.send(endpoint, [outgoing(number, record) for number, record in records])
-
-
-def outgoing(number: int, record: WorkloadRecord) -> stagehand.OutgoingRecord:
-    """A workload record with its number in a header, so that a judge can tell a repeat."""
-    headers = (*record.headers, (stimulus.NUMBER_HEADER, str(number)))
-    return stagehand.OutgoingRecord(
-        topic=record.topic, key=record.key, value=record.value, headers=headers, partition=record.partition
-    )
 
 
 def _horizon(stored: Mapping[str, list[int]]) -> dict[str, tuple[int, ...]]:

@@ -5,9 +5,7 @@ Broker and workspace calls are made before or after a transaction, never inside 
 
 from __future__ import annotations
 
-import json
 import secrets
-import time
 import zlib
 from typing import Any
 
@@ -16,11 +14,12 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
-from lessons import grading, rounds
+from lessons import grading, ground, rounds
 from lessons.catalog import Course, content_path, read_course
-from lessons.checks import SandboxView, ViewUnavailable, lag
+from lessons.checks import ViewUnavailable
 from lessons.errors import NotNow
 from lessons.labs import Lab
+from lessons.measuring import read_number
 from lessons.models import (
     Answer,
     Attempt,
@@ -33,11 +32,12 @@ from lessons.models import (
 )
 from lessons.publishing import publish
 from lessons.quizzes import Item, Read, is_answer, is_right
+from lessons.stage import SandboxStage
 from lessons.tasks import ring_on_commit
 from sandboxes import provisioning, selectors, stagehand
 from sandboxes import services as sandbox_services
 from sandboxes.announce import announce, keep_watched
-from sandboxes.backends.base import BackendError, FileMissing, KafkaEndpoint, Workspace
+from sandboxes.backends.base import BackendError
 from sandboxes.errors import SandboxError
 from sandboxes.lifecycle import State as SandboxState
 from sandboxes.models import Sandbox
@@ -45,7 +45,6 @@ from sandboxes.observe import open_view
 
 NEEDS_SANDBOX = "Your sandbox is not running. Start it beside the text, then begin the lab."
 NONCE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
-STOP_S = 5.0  # for a program that is asked to end; the backend kills it after 3
 _READY = (SandboxState.READY, SandboxState.DEGRADED)
 
 
@@ -75,8 +74,7 @@ def start_attempt(user: User, version: LabVersion) -> Attempt:
     if attempt is None:
         attempt = _begin(user, version, sandbox)
     else:
-        with _as_sentence():
-            _write_files(provisioning.workspace(sandbox), attempt)
+        _lay_files(sandbox, attempt)
     ring_on_commit(attempt.id)
     return attempt
 
@@ -91,8 +89,8 @@ def reset_lab(user: User, version: LabVersion) -> Attempt:
     for attempt in Attempt.objects.filter(user=user, lab_id_text=version.lab_id, ended_at=None):
         _end(attempt)
     with _as_sentence():
-        _stop_programs(provisioning.workspace(sandbox), lab.slug)
-        clear(provisioning.endpoint(sandbox.id), lab)
+        ground.stop_programs(provisioning.workspace(sandbox), lab.slug)
+        ground.clear(provisioning.endpoint(sandbox.id), lab)
     attempt = _begin(user, version, sandbox)
     ring_on_commit(attempt.id)
     return attempt
@@ -115,24 +113,6 @@ def open_attempt(user: User, lab_id: str) -> Attempt:
     return attempt
 
 
-def clear(endpoint: KafkaEndpoint, lab: Lab) -> None:
-    """Remove what a lab owns in Kafka, and nothing else.
-
-    Topics first: with a topic go all offsets committed on it, so that a group whose members have not left
-    yet is as good as new.
-    """
-    stagehand.remove_topics(endpoint, lab.owns.topics)
-    stagehand.remove_groups(endpoint, lab.owns.groups)
-
-
-def wishes(lab: Lab) -> list[stagehand.TopicWish]:
-    """The topics a lab wants to find."""
-    return [
-        stagehand.TopicWish(name=topic.name, partitions=topic.partitions, configs=topic.configs)
-        for topic in lab.setup.topics
-    ]
-
-
 def new_nonce() -> str:
     """Ten letters and digits that nobody can guess; begins with a letter so that it fits any name."""
     return secrets.choice(NONCE_LETTERS[:22]) + "".join(secrets.choice(NONCE_LETTERS) for _ in range(9))
@@ -142,14 +122,13 @@ def _begin(user: User, version: LabVersion, sandbox: Sandbox) -> Attempt:
     lab = Lab.stored(version.spec)
     with _as_sentence():
         endpoint = provisioning.endpoint(sandbox.id)
-        stagehand.ensure_topics(endpoint, wishes(lab))
+        stagehand.ensure_topics(endpoint, ground.wishes(lab))
         horizon = stagehand.log_ends(endpoint, lab.owns.topics)
     try:
         attempt = _create(user, version, lab, sandbox, horizon)
     except IntegrityError:  # a second click was faster
         return open_attempt(user, version.lab_id)
-    with _as_sentence():
-        _write_files(provisioning.workspace(sandbox), attempt)
+    _lay_files(sandbox, attempt)
     keep_watched(sandbox.id)
     sandbox_services.touch(sandbox, "check")
     announce(sandbox.id, "attempt", lab=version.lab_id)
@@ -197,50 +176,17 @@ def _end(attempt: Attempt) -> None:
         return
     if attempt.sandbox is None:
         return
-    lab, stage = Lab.stored(attempt.lab.spec), rounds.SandboxStage(attempt.sandbox)
+    lab, stage = Lab.stored(attempt.lab.spec), SandboxStage(attempt.sandbox)
     for stimulus in (s for task in lab.tasks for s in task.stimulus if s.fault and s.seconds is None):
         stage.release(stimulus)
 
 
-def _write_files(workspace: Workspace, attempt: Attempt) -> None:
-    """The lab's folder: starter files where missing, and lab.json with this attempt's nonce."""
-    lab = Lab.stored(attempt.lab.spec)
-    for name, text in attempt.lab.starter.items():
-        path = f"{lab.slug}/{name}"
-        if not _exists(workspace, path):
-            workspace.write_file(path, text)
-    workspace.write_file(f"{lab.slug}/lab.json", lab_json(lab.id, attempt.nonce, attempt.seed))
-    if attempt.sandbox is not None:
-        announce(attempt.sandbox.id, "files", folder=lab.slug)
-
-
-def lab_json(lab_id: str, nonce: str, seed: int) -> str:
-    """What a student's program reads to know its attempt."""
-    return json.dumps({"lab": lab_id, "nonce": nonce, "seed": seed}, indent=2) + "\n"
-
-
-def _exists(workspace: Workspace, path: str) -> bool:
-    try:
-        workspace.read_file(path)
-    except FileMissing:
-        return False
-    return True
-
-
-def _stop_programs(workspace: Workspace, folder: str) -> None:
-    """Ask the lab's programs to end, and end those that do not: who is asked may leave its group."""
-    for program_id in _running(workspace, folder):
-        workspace.stop_program(program_id)
-    deadline = time.monotonic() + STOP_S
-    while _running(workspace, folder) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    for program_id in _running(workspace, folder):
-        workspace.kill_program(program_id)
-
-
-def _running(workspace: Workspace, folder: str) -> list[str]:
-    runs = workspace.programs()
-    return [run.program_id for run in runs if run.running and run.path.startswith(f"{folder}/")]
+def _lay_files(sandbox: Sandbox, attempt: Attempt) -> None:
+    lab, version = Lab.stored(attempt.lab.spec), attempt.lab
+    with _as_sentence():
+        space = provisioning.workspace(sandbox)
+        ground.write_files(space, lab, version.starter, nonce=attempt.nonce, seed=attempt.seed)
+    announce(sandbox.id, "files", folder=lab.slug)
 
 
 def _running_sandbox(user: User) -> Sandbox:
@@ -304,7 +250,7 @@ def answer_quiz(user: User, lesson_id: str, item: Item, answer: str) -> Answer:
     known = _answer_of(user, lesson_id, Answer.Kind.QUIZ, item.id)
     if known is not None and known.right:
         return known
-    measured = measure(user, item.read) if item.read else None
+    measured = _measured(user, item.read) if item.read else None
     right = is_right(item, answer, measured=measured)
     row, made = Answer.objects.get_or_create(
         user=user,
@@ -348,7 +294,7 @@ def _answer_of(user: User, lesson_id: str, kind: str, item_id: str) -> Answer | 
     return Answer.objects.filter(user=user, lesson_id=lesson_id, kind=kind, item_id=item_id).first()
 
 
-def measure(user: User, read: Read) -> float:
+def _measured(user: User, read: Read) -> float:
     """What the user's own cluster says; NotNow when it cannot be asked."""
     sandbox = selectors.live_sandbox(user)
     if sandbox is None or sandbox.now not in _READY:
@@ -357,32 +303,3 @@ def measure(user: User, read: Read) -> float:
         return read_number(open_view(sandbox.id), read)
     except ViewUnavailable as error:
         raise NotNow("Your cluster does not answer just now. Try again in a moment.") from error
-
-
-def read_number(view: SandboxView, read: Read) -> float:
-    """The number a question asks for; NotNow when the thing it is read from is not there."""
-    offsets = {o.partition: o for o in view.offsets(read.topic or "")}
-    if read.topic and not offsets:
-        raise NotNow(f"Your cluster has no topic {read.topic} yet, so there is nothing to read.")
-    if read.partition is not None:
-        offsets = {p: o for p, o in offsets.items() if p == read.partition}
-    if read.what in ("lag", "members", "committed"):
-        return _group_number(view, read, offsets)
-    return {
-        "end": sum(o.end for o in offsets.values()),
-        "start": sum(o.start for o in offsets.values()),
-        "partitions": len(offsets),
-        "records": sum(o.end - o.start for o in offsets.values()),
-    }[read.what]
-
-
-def _group_number(view: SandboxView, read: Read, offsets: dict[int, Any]) -> float:
-    group = view.group(read.group or "")
-    if group is None:
-        raise NotNow(f"Your cluster has no group {read.group} yet, so there is nothing to read.")
-    if read.what == "members":
-        return len(group.members)
-    committed = group.committed_to(read.topic or "")
-    if read.what == "committed":
-        return sum(offset for partition, offset in committed.items() if partition in offsets)
-    return sum(behind or 0 for behind in lag(offsets.values(), committed).values())

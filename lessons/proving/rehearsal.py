@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from lessons import grading, services, stimulus
+from lessons import grading, ground, services, stimulus
 from lessons.checks import (
     AttemptFacts,
     FaultView,
@@ -26,8 +26,8 @@ from lessons.judges import LabCode
 from lessons.labs import Stimulus, Task
 from lessons.proving.rooms import Room
 from lessons.robots import Script, Step
-from lessons.rounds import outgoing
 from lessons.sheets import Ends, fill, log_ends
+from lessons.stage import outgoing
 from lessons.stimulus import ActiveTask, Done
 from sandboxes import stagehand
 from sandboxes.backends.base import Fault, ProgramRun, Workspace
@@ -161,12 +161,9 @@ class Rehearsal:
     def prepare(self, overlay: Mapping[str, str]) -> None:
         """What `start_attempt` does, with the robot's own files over the starter's."""
         lab = self.code.lab
-        stagehand.ensure_topics(self.room.endpoint, services.wishes(lab))
-        for name, text in {**self._starter, **overlay}.items():
-            self.room.workspace.write_file(f"{lab.slug}/{name}", text)
-        self.room.workspace.write_file(
-            f"{lab.slug}/lab.json", services.lab_json(lab.id, self.nonce, self.seed)
-        )
+        stagehand.ensure_topics(self.room.endpoint, ground.wishes(lab))
+        files = {**self._starter, **overlay}
+        ground.write_files(self.room.workspace, lab, files, nonce=self.nonce, seed=self.seed)
         horizon = stagehand.log_ends(self.room.endpoint, lab.owns.topics)
         self._facts = AttemptFacts(
             attempt_id="rehearsal", lab_id=lab.id, nonce=self.nonce, seed=self.seed, activated_at=time.time(),

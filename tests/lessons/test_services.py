@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from lessons import services
+from lessons import measuring, services
 from lessons.errors import NotNow
 from lessons.models import Answer, HintOpened, TaskProgress
 from lessons.quizzes import Item, Read
@@ -143,12 +143,12 @@ def test_a_number_is_read_from_the_students_own_cluster(read: dict[str, Any], nu
     group = GroupView(group_id="audit", type="classic", state="Empty", committed={("orders", 0): 1})
     view = PaperView(log={"orders": [[b"", b"", b""], [b"", b""]]}, groups={"audit": group})
 
-    assert services.read_number(view, Read.model_validate(read)) == number
+    assert measuring.read_number(view, Read.model_validate(read)) == number
 
 
 def test_a_topic_that_is_not_there_cannot_be_read() -> None:
     with pytest.raises(NotNow, match="no topic moon"):
-        services.read_number(PaperView(), Read(what="end", topic="moon"))
+        measuring.read_number(PaperView(), Read(what="end", topic="moon"))
 
 
 def test_nonces_differ_and_fit_any_name() -> None:

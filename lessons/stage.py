@@ -1,0 +1,50 @@
+"""Acts on a student's sandbox for a check: faults, and the records that others send meanwhile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lessons.checks import ViewUnavailable, WorkloadRecord
+from lessons.labs import Stimulus
+from lessons.stimulus import NUMBER_HEADER
+from sandboxes import provisioning, services, stagehand
+from sandboxes.backends.base import BackendError, Fault
+from sandboxes.errors import SandboxError
+from sandboxes.models import FaultRecord, Sandbox
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxStage:
+    """What cannot be done now raises ViewUnavailable, and is tried again next round."""
+
+    sandbox: Sandbox
+
+    def inject(self, stimulus: Stimulus, seconds: float) -> None:
+        if stimulus.fault is None:
+            return
+        fault = Fault(kind=stimulus.fault, node=stimulus.node, ms=stimulus.ms)
+        try:
+            services.inject_fault(self.sandbox, fault, seconds=seconds, actor="check")
+        except (SandboxError, BackendError) as error:
+            raise ViewUnavailable(str(error)) from error
+
+    def release(self, stimulus: Stimulus) -> None:
+        for record in FaultRecord.objects.filter(
+            sandbox=self.sandbox, kind=stimulus.fault, node=stimulus.node, undone_at=None
+        ).select_related("sandbox__cluster"):
+            services.undo_fault(record)
+
+    def send(self, records: list[tuple[int, WorkloadRecord]]) -> None:
+        try:
+            endpoint = provisioning.endpoint(self.sandbox.id)
+        except (SandboxError, BackendError) as error:
+            raise ViewUnavailable(str(error)) from error
+        stagehand.send(endpoint, [outgoing(number, record) for number, record in records])
+
+
+def outgoing(number: int, record: WorkloadRecord) -> stagehand.OutgoingRecord:
+    """A workload record with its number in a header, so that a judge can tell a repeat."""
+    headers = (*record.headers, (NUMBER_HEADER, str(number)))
+    return stagehand.OutgoingRecord(
+        topic=record.topic, key=record.key, value=record.value, headers=headers, partition=record.partition
+    )
