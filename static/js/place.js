@@ -1,6 +1,6 @@
 /**
- * Where the reader was on this page, for a reload: workspace open or not, the files in it, the topic chosen and the one seen last. Kept by
- * the tab, per lesson; a browser that keeps nothing loses only the comfort.
+ * Where the reader was on this page, for a reload: workspace open or not, the files in it, the topic chosen and the
+ * one seen last. Kept by the tab, per lesson; a browser that keeps nothing loses only the comfort.
  */
 const name = () => `place:${location.pathname}`;
 
