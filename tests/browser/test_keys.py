@@ -5,13 +5,13 @@ import re
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.browser.keys import FOCUS_IS_SEEN, press, tab_to
 from tests.browser.people import add_user
 from tests.browser.site import RunningSite
 from tests.browser.workbench import READY_MS
 
 pytestmark = [pytest.mark.browser, pytest.mark.kafka, pytest.mark.slow, pytest.mark.xdist_group("site")]
 
-MOST_STOPS = 160
 PROGRAM = """\
 from confluent_kafka import Producer
 settings = dict(line.strip().split("=", 1) for line in open("../kafka.properties") if "=" in line)
@@ -19,15 +19,6 @@ producer = Producer(settings)
 producer.produce("task-events", key="T-1", value="written without a mouse")
 print("unanswered:", producer.flush(30))
 """
-# The focus is seen at the element, or around or beside it: the editor's frame, a radio button's word.
-FOCUS_IS_SEEN = """() => {
-  const at = document.activeElement;
-  const near = [at, at.parentElement, at.closest(".pad"), at.closest("form"), at.nextElementSibling];
-  return near.filter(Boolean).some((node) => {
-    const style = getComputedStyle(node);
-    return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1;
-  });
-}"""
 
 
 def test_everything_a_student_does_can_be_done_with_keys(context: BrowserContext, site: RunningSite) -> None:
@@ -117,22 +108,3 @@ def delete_the_file(page: Page) -> None:
     expect(page.get_by_role("tab", name="by_keys.py")).to_have_count(0)
     expect(page.locator(".file-ask")).to_be_hidden()
     expect(page.get_by_role("tab", selected=True, name="producer.py")).to_be_visible()
-
-
-def press(page: Page, selector: str) -> None:
-    """Reach it by Tab, and press Enter."""
-    tab_to(page, selector)
-    page.keyboard.press("Enter")
-
-
-def tab_to(page: Page, selector: str) -> None:
-    """Tab on until the focus is there; wherever it is on the way, it can be seen."""
-    for _ in range(MOST_STOPS):
-        if page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
-            return
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement === document.body"):
-            continue
-        seen = page.evaluate(FOCUS_IS_SEEN)
-        assert seen, page.evaluate("document.activeElement.outerHTML.slice(0, 200)")
-    raise AssertionError(f"{selector} is not reached by Tab")
