@@ -297,8 +297,7 @@ class Keeper:
     def look_at_memory(self) -> None:
         for child in list(self.children.values()):
             if child.rss and sum(map(rss_of, self.family(child.pid))) > child.rss:
-                child.reason = "memory"
-                self.send_signal(child.pid, signal.SIGKILL)
+                self.end(child, "memory")
 
     def look_at_scratch(self) -> None:
         """An empty file in memory costs a kilobyte that no size limit counts."""
@@ -314,7 +313,10 @@ class Keeper:
         for child in list(self.children.values()):
             if child.unlinked:
                 held: dict[tuple[int, int], int] = {}
-                is_seen = all(note_unlinked(pid, held) for pid in self.family(child.pid))
+                is_seen = True
+                for pid in self.family(child.pid):
+                    is_seen = note_unlinked(pid, held) and is_seen
+                    self.look_at_memory()  # the maps of many processes take seconds: time to burst in
                 child.unseen = 0 if is_seen else child.unseen + 1  # once is a process that begins
                 memory = sum(size for (device, _), size in held.items() if device == self.memory_device)
                 disk = sum(size for (device, _), size in held.items() if device != bounded) - memory
