@@ -26,7 +26,7 @@ class Cluster(models.Model):
     """A place where sandboxes run.
 
     backend:        a name or dotted path that `provisioning` knows; empty means the site's SANDBOX_BACKEND.
-    starts_at_once: how many may start at the same time; 0 means one less than the cores of this machine.
+    starts_at_once: how many may start at the same time; 0 means what the cores allow (sandboxes.placement).
     """
 
     name = models.CharField(max_length=60, unique=True)

@@ -5,13 +5,13 @@ first served (12 brokers three at a time: half the mean wait of all at once). Sa
 only while no student waits, and never take all places.
 """
 
-import os
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
+from sandboxes.cores import usable_cores
 from sandboxes.errors import NotPossibleNow
 from sandboxes.lifecycle import State
 from sandboxes.models import Cluster, Sandbox
@@ -50,8 +50,13 @@ def _emptiest_each_time(clusters: list[Cluster], count: int) -> list[Cluster]:
 
 
 def starts_at_once(cluster: Cluster) -> int:
-    """How many may start at the same time there, at least one."""
-    return cluster.starts_at_once or max(1, (os.cpu_count() or 2) - 1)
+    """How many may start at the same time there."""
+    return cluster.starts_at_once or at_once_on(usable_cores())
+
+
+def at_once_on(cores: int) -> int:
+    """One core is left to the site; but a start also waits, and one at a time would leave two cores idle."""
+    return min(cores, max(2, cores - 1))
 
 
 def pool_starts_at_once(cluster: Cluster) -> int:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sandboxes.cores import usable_cores
 from tests.bench.figures import Figure
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +26,7 @@ def write(figures: Sequence[Figure], *, quick: bool, took_s: float) -> Path:
     kept = {
         "at": now.isoformat(timespec="seconds"),
         "commit": _commit(),
-        "cores": os.cpu_count(),
+        "cores": usable_cores(),
         "kernel": platform.release(),
         "python": platform.python_version(),
         "load": [round(one, 2) for one in os.getloadavg()],

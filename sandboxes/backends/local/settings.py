@@ -35,6 +35,7 @@ class Limits:
     """What one program, one broker and one workspace may use. Sizes in bytes, times in seconds.
 
     broker_look_s: how often a broker is asked whether it answers; broker_silent_s: how long it may not.
+    broker_starts: how many may start at the same moment; 0 means one less than the cores we may use, but two.
     """
 
     processes: int = 64
@@ -48,6 +49,7 @@ class Limits:
     program_stop_s: float = 3.0
     work_bytes: int = 64 * MIB
     work_files: int = 2000
+    broker_starts: int = 0
     broker_processes: int = 512
     broker_data: int = 512 * MIB
     broker_files: int = 4096

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from sandboxes.backends.local.prepared import Archive
 from sandboxes.backends.local.reach import Reach
 from sandboxes.backends.local.records import Home
 from sandboxes.backends.local.settings import HostSettings, Limits
+from sandboxes.cores import usable_cores
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def look_around(settings: HostSettings, limits: Limits) -> Surroundings:
         settings=settings,
         limits=limits,
         parts=parts,
-        starts=asyncio.Semaphore(max(2, (os.cpu_count() or 2) - 1)),
+        starts=asyncio.Semaphore(limits.broker_starts or max(2, usable_cores() - 1)),
         archive=Archive(cache),
         seen=lambda home: Home(reach.path(home.root)),
     )
