@@ -55,7 +55,9 @@ export function createEditor(parent, { onType, onRun }) {
       if (update.docChanged && !quiet) onType(update.state.doc.toString());
     }),
   ];
-  const attributes = (path) => EditorView.contentAttributes.of({ "aria-label": `${path}, press Escape then Tab to leave` });
+  const attributes = (path) => EditorView.contentAttributes.of({
+    "aria-label": `${path}, press Escape then Tab to leave`, tabindex: "0",
+  });
   const stateOf = (path, text) => EditorState.create({
     doc: text, extensions: [base, label.of(attributes(path)), language.of(languageOf(path))],
   });
