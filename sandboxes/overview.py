@@ -23,13 +23,12 @@ from django.db import DatabaseError
 from accounts.models import User
 from accounts.selectors import visible_users
 from accounts.sessions import users_of
-from accounts.sockets import BAD_FRAME, FORBIDDEN, SIGNED_OUT, TOO_MANY, Seats
+from accounts.sockets import BAD_FRAME, FORBIDDEN, LATER, SIGNED_OUT, TOO_MANY, Seats
 from sandboxes.announce import OVERVIEW
 from sandboxes.models import Sandbox
 
 logger = logging.getLogger(__name__)
 
-LATER = 1013  # "try again later" (RFC 6455 section 11.7)
 LOOK_S = 4.0  # and the look itself, within the five that were promised
 LEAVE_S = 1.0
 EVERY_S = 0.5

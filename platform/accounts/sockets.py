@@ -7,7 +7,8 @@ from collections import Counter
 
 from django.conf import settings
 
-# 4000-4999 are ours to define (RFC 6455 section 7.4.2).
+LATER = 1013  # "try again later" (RFC 6455 section 11.7)
+# 4000-4999 are ours to define (section 7.4.2).
 BAD_FRAME, SIGNED_OUT, FORBIDDEN, NO_SUCH, SLOW, TOO_MANY = 4400, 4401, 4403, 4404, 4408, 4429
 INBOUND_BYTES = 4096
 WORDS_PER_S = 20

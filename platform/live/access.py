@@ -15,12 +15,8 @@ from django.http import parse_cookie
 from accounts.models import User
 from accounts.selectors import visible_users
 from accounts.sessions import users_of
+from accounts.sockets import FORBIDDEN, NO_SUCH, SIGNED_OUT
 from sandboxes.models import Sandbox
-
-# What a socket is closed with (RFC 6455 section 7.4.2 leaves 4000-4999 to us).
-SIGNED_OUT = 4401
-FORBIDDEN = 4403
-NO_SUCH_SANDBOX = 4404
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +77,7 @@ def _answer(
     if user is None:
         return Answer(code=SIGNED_OUT)
     if asker.sandbox_id not in owners:
-        return Answer(code=NO_SUCH_SANDBOX, user_id=user.pk)
+        return Answer(code=NO_SUCH, user_id=user.pk)
     owner = owners[asker.sandbox_id]
     is_refused = owner is None or (user.pk, owner) in strangers
     return Answer(code=FORBIDDEN if is_refused else 0, user_id=user.pk)

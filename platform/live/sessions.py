@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from channels.db import database_sync_to_async
 from django.db import DatabaseError
 
+from accounts.sockets import LATER
 from live.access import Answer, Asker, judge
 
 logger = logging.getLogger(__name__)
@@ -21,8 +22,6 @@ logger = logging.getLogger(__name__)
 CHECK_S = 4.0  # and the look itself, within the five that were promised
 # Between two looks for those who come; on a slow core a crowd would else be answered one by one.
 GATHER_S = 0.05
-LATER = 1013  # "try again later" (RFC 6455 section 11.7)
-TOO_MANY = 4429
 
 Close = Callable[[int], None]
 

@@ -11,14 +11,14 @@ from collections.abc import AsyncIterator
 
 from redis.exceptions import RedisError
 
+from accounts.sockets import SLOW, TOO_MANY
 from live import frames, ops
 from live.access import Asker
 from live.ops import Place
 from live.picture import now_ms
 from live.process import of_this_process
-from live.sessions import TOO_MANY
 from live.tab import Tab
-from live.viewer import SLOW, Viewer
+from live.viewer import Viewer
 
 # So often a stream says something, also to show that nothing on the way holds it back.
 BEAT_S = 3.0

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from accounts.sockets import BAD_FRAME, Pace
+from accounts.sockets import BAD_FRAME, TOO_MANY, Pace
 from live import ops
 from live.access import Asker
 from live.hub import Hub
-from live.sessions import TOO_MANY, Sessions
+from live.sessions import Sessions
 from live.viewer import Viewer
 
 

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from accounts.sockets import SLOW
 from live import frames, metrics
 from live.frames import Frame, Lane
 from live.holding import Held
@@ -17,8 +18,6 @@ from live.ops import Place
 from live.outgoing import Outgoing
 from live.stream import Envelope
 from live.volley import Debt, Volley
-
-SLOW = 4408
 
 DEGRADE_BYTES = 512 * 1024
 DEGRADE_S = 6.0

@@ -15,13 +15,14 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_GET, require_POST
 
+from accounts.sockets import FORBIDDEN, NO_SUCH, SIGNED_OUT
 from live import ops, streams
-from live.access import FORBIDDEN, NO_SUCH_SANDBOX, SIGNED_OUT, Answer, Asker, judge
+from live.access import Answer, Asker, judge
 from sandboxes import limits
 from sandboxes.access import address_of
 from sandboxes.errors import TooOften
 
-_STATUS = {SIGNED_OUT: 401, FORBIDDEN: 403, NO_SUCH_SANDBOX: 404}
+_STATUS = {SIGNED_OUT: 401, FORBIDDEN: 403, NO_SUCH: 404}
 # Compressing would hold frames back until there is a block of them; so would a proxy that is not told.
 _AT_ONCE = {
     "Content-Encoding": "identity",

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
+from accounts.sockets import SLOW
 from live import frames
 from live.feed import Feed, connect
 from live.hub import Hub
 from live.ops import Place
 from live.picture import now_ms
-from live.viewer import SLOW, Viewer
+from live.viewer import Viewer
 from tests.gates.seed import dice
 from tests.live.browser import Browser, drain
 from tests.live.sampling import HandSampler

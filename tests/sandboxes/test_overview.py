@@ -337,7 +337,7 @@ async def test_a_page_is_told_to_come_back_when_redis_is_gone(
 ) -> None:
     tab = await listening(people.grace)
     layer_over_valkey.stop()
-    assert await tab.next() == overview.LATER
+    assert await tab.next() == sockets.LATER
 
 
 async def test_without_redis_a_page_is_told_to_come_back_later(
@@ -345,7 +345,7 @@ async def test_without_redis_a_page_is_told_to_come_back_later(
 ) -> None:
     layer_over_valkey.stop()
     tab = await tab_of(people.grace)
-    assert await tab.next() == overview.LATER
+    assert await tab.next() == sockets.LATER
 
 
 def test_every_end_of_a_session_is_seen(people: cast.Cast) -> None:
