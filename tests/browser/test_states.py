@@ -122,10 +122,19 @@ def failed_for_good(ada: User, use: Use) -> None:
     row(ada.sandboxes.get(), retries=3, retry_at=None)
 
 
+def limits_only(ada: User, use: Use) -> None:
+    use("HalfWalledBackend")
+    ready_sandbox(ada)
+
+
+def not_walled_off(ada: User, use: Use) -> None:
+    use("UnwalledBackend")
+
+
 PLACES = {"lesson": "/lessons/first/", "why": "/sandbox/why/"} | ({"home": "/"} if shots_of.FOLDER else {})
 STATES: tuple[Callable[[User, Use], None], ...] = (
     off, off_but_warm, queued, starting, starting_late, ready, frozen, soon_asleep, at_its_cap,
-    slow_on_purpose, stopped_on_purpose, asleep, waking, failed, failed_for_good,
+    slow_on_purpose, stopped_on_purpose, asleep, waking, failed, failed_for_good, limits_only, not_walled_off,
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from sandboxes.backends.base import BackendError, Fault, Observation, Phase, Spec
+from sandboxes.backends.base import BackendError, Fault, Observation, Phase, Spec, Tier
 from sandboxes.backends.memory import MemoryBackend
 from sandboxes.backends.memory.store import ProcessStore, Store, default_store
 from sandboxes.backends.memory.workspace import MemoryWorkspace
@@ -42,6 +42,16 @@ def SlowBackend() -> MemoryBackend:  # noqa: N802
 def NeverBackend() -> MemoryBackend:  # noqa: N802
     """Starts and starts and is never ready."""
     return MemoryBackend(pace_s={"kafka": 1e9}, store=shared)
+
+
+def HalfWalledBackend() -> MemoryBackend:  # noqa: N802
+    """Holds programs to limits and cannot wall them off."""
+    return MemoryBackend(pace_s={}, store=shared, isolation=Tier.LIMITS_ONLY)
+
+
+def UnwalledBackend() -> MemoryBackend:  # noqa: N802
+    """Cannot hold programs at all."""
+    return MemoryBackend(pace_s={}, store=shared, isolation=Tier.OFF)
 
 
 class LingeringBackend(MemoryBackend):
