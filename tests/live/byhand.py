@@ -10,6 +10,7 @@ from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
 from live.feed import Feed, connect
+from live.stopping import stop
 from live.stream import Output
 from tests.live.sampling import HandSampler
 
@@ -26,13 +27,13 @@ class Sampler:
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
         self.hand = self._do(self._start(redis_url, hex_id, partitions))
-        self._renewing = asyncio.run_coroutine_threadsafe(self._renew(), self._loop)
+        asyncio.run_coroutine_threadsafe(self._renew(), self._loop)
 
     def __enter__(self) -> Sampler:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._renewing.cancel()
+        self._do(self._rest())
         self._do(self.hand.feed.release(self.hand.hex_id, self.hand.token))
         self._do(self.hand.feed.redis.aclose())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -68,6 +69,10 @@ class Sampler:
 
     async def _start(self, redis_url: str, hex_id: str, partitions: int) -> HandSampler:
         return await HandSampler(Feed(connect(redis_url)), hex_id, partitions=partitions).start()
+
+    async def _rest(self) -> None:
+        """A pace that was only told to stop may not have, on a busy machine."""
+        await stop(asyncio.all_tasks() - {asyncio.current_task()})
 
     async def _renew(self) -> None:
         while True:
