@@ -96,6 +96,15 @@ def test_a_style_that_says_it_sent_and_left_nothing_is_one() -> None:
     assert said(race(race_fire=[]), "race").cause == "NOT_ALL_STORED"
 
 
+def test_what_a_program_is_said_to_report_is_what_it_reports() -> None:
+    text = results(receipts={"delivered": 18_400})
+    view = race(text=text, race_receipts=steadily(19_918, every=0.00001))
+    assert "your program reports 18,400" in said(view, "race").sentence
+
+    unasked = results(receipts={"delivered": 0})
+    assert said(race(text=unasked), "race").state is State.PASS
+
+
 def in_groups(size: int, *, every: float) -> list[float]:
     return [1001.0 + round(number // size * every, 3) for number in range(1_000)]
 

@@ -52,13 +52,13 @@ def race(view: SandboxView, attempt: AttemptFacts) -> Verdict:
     reported = {
         "race-fire": _count(results, "fire", "sent") - _count(results, "fire", "unanswered"),
         "race-sync": _count(results, "sync", "delivered"),
-        "race-receipts": SENT["race-receipts"],
+        "race-receipts": _count(results, "receipts", "delivered"),
     }
     logs = {topic: _log(view, attempt, topic, run, count) for topic, count in SENT.items()}
     if not any(logs.values()):
         return Waiting(
             f"race.py ran, and no numbered record of this run is in {', '.join(SENT)} yet. Fill in its three "
-            "functions."
+            "functions, and leave topics, runs and numbers as they were given."
         )
     rows = [
         Evidence(
@@ -67,11 +67,12 @@ def race(view: SandboxView, attempt: AttemptFacts) -> Verdict:
         for topic, count in SENT.items()
     ]
     # A style that is to be filled in sends nothing, and does not say that it has sent anything.
-    said = reported | {"race-receipts": _count(results, "receipts", "delivered")}
-    empty = [topic for topic in SENT if not logs[topic] and said[topic] <= 0]
+    empty = [topic for topic in SENT if not logs[topic] and reported[topic] <= 0]
     for topic, count in SENT.items():
         stored = len(logs[topic])
-        if topic not in empty and (stored < count or reported[topic] != stored):
+        # What became of those with receipts is looked up one by one, by `outcomes`.
+        differs = topic != "race-receipts" and reported[topic] != stored
+        if topic not in empty and (stored < count or differs):
             return Fail(
                 "NOT_ALL_STORED",
                 f"{topic} holds {stored:,} records of this run; {count:,} were to be sent, and your program "
