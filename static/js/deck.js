@@ -14,7 +14,7 @@ const FAULTS = {
     title: "Kill the broker", says: "kill -9: no goodbye to anyone", path: "M8 6h14v18H8zM4 27L26 3",
   },
   latency: {
-    title: "Slow the network down", says: (ms) => `Every answer reaches your programs ${ms} ms later`,
+    title: (ms) => `Slow the network by ${ms} ms`, says: "Every answer reaches your programs so much later",
     path: "M15 4a11 11 0 1 0 .1 0M15 9v6l5 3",
   },
   cut: {
@@ -175,7 +175,7 @@ function card(item, broke) {
   });
 
   item.replaceChildren(h("details", { open: item === item.parentElement.firstElementChild, name: "deck" },
-    h("summary", {}, drawing(about.path), h("span", {}, h("b", {}, about.title), h("small", {}, typeof about.says === "function" ? about.says(ms) : about.says)), when),
+    h("summary", {}, drawing(about.path), h("span", {}, h("b", {}, typeof about.title === "function" ? about.title(ms) : about.title), h("small", {}, about.says)), when),
     h("div", { className: "in" }, h("label", {}, "What do you expect?", guess), h("p", { className: "acts" }, press, hint))));
   return { kind, over };
 }
