@@ -5,11 +5,15 @@ Counted in the cache; without a cache nothing is limited.
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
+from typing import Any
 
 from django.core.cache import cache
 
 from sandboxes.errors import TooOften
+from sandboxes.gathering import Gathered
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +31,9 @@ class Limit:
     window_s: int
 
 
+# Of a limit, who has it, and how many times.
+Share = tuple[Limit, str, int]
+
 CLASS = 60
 
 START = Limit(name="start", what="start or stop your sandbox", times=20, window_s=60)
@@ -42,13 +49,12 @@ POLL = Limit(name="poll", what="ask for the live picture", times=120, window_s=1
 
 def spend(limit: Limit, user_id: int, *, address: str = "") -> None:
     """Count one use; TooOften when the window's share is used up, the user's or their address's."""
-    mine = used_up(limit, str(user_id), limit.times)
+    mine, ours = _uses.ask(_Use(limit, user_id, address))
     if mine:
         raise TooOften(
             f"You may {limit.what} {limit.times} times in {limit.window_s} s. Try again in {mine} s.",
             retry_after_s=mine,
         )
-    ours = used_up(limit, f"at:{address}", limit.times * CLASS) if address else 0
     if ours:
         raise TooOften(
             f"Too many people at your address asked for this at once. Try again in {ours} s.",
@@ -58,16 +64,45 @@ def spend(limit: Limit, user_id: int, *, address: str = "") -> None:
 
 def used_up(limit: Limit, who: str, times: int) -> int:
     """Count one use of `who`; how many seconds to wait when it was one too many, else 0."""
+    return waits_s([(limit, who, times)])[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    limit: Limit
+    user_id: int
+    address: str
+
+
+def _spend_all(uses: Sequence[_Use]) -> list[tuple[int, int]]:
+    """The waits of each: their own, and their address's, of which only what they may do takes something."""
+    mine = waits_s([(use.limit, str(use.user_id), use.limit.times) for use in uses])
+    let_in = [bool(use.address) and not wait for use, wait in zip(uses, mine, strict=True)]
+    shared = [(use.limit, f"at:{use.address}", use.limit.times * CLASS) for use in compress(uses, let_in)]
+    ours = iter(waits_s(shared) if shared else ())
+    return [(wait, next(ours) if is_in else 0) for wait, is_in in zip(mine, let_in, strict=True)]
+
+
+def waits_s(shares: Sequence[Share]) -> list[int]:
+    """Count one use of each; whole seconds until the next window where it was one too many, else 0."""
     now = time.time()
-    window = int(now // limit.window_s)
-    if _count(f"limit:{limit.name}:{who}:{window}", limit.window_s) <= times:
-        return 0
-    return max(1, int((window + 1) * limit.window_s - now) + 1)
+    counts = _count([
+        (f"limit:{limit.name}:{who}:{now // limit.window_s:.0f}", 2 * limit.window_s)
+        for limit, who, _ in shares
+    ])  # fmt: skip
+    return [
+        0 if count <= times else int(limit.window_s - now % limit.window_s) + 1
+        for count, (limit, _, times) in zip(counts, shares, strict=True)
+    ]
 
 
-def _count(key: str, window_s: int) -> int:
+def _count(uses: Sequence[tuple[str, int]]) -> list[int]:
+    counting: Any = cache
     try:
-        return 1 if cache.add(key, 1, timeout=2 * window_s) else cache.incr(key)
+        return list(counting.count(uses))
     except Exception:  # noqa: BLE001  any cache may fail in its own way; a student must still be able to work
         logger.warning("limits.no_cache")
-        return 0
+        return [0] * len(uses)
+
+
+_uses = Gathered(_spend_all)

@@ -43,7 +43,7 @@ STORAGES = {
 }
 SERVESTATIC_AUTOREFRESH = True
 # No Redis runs beside unit tests; those that prove something about Redis start one.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+CACHES = {"default": {"BACKEND": "config.cache.MemoryCache"}}
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 CELERY_BROKER_URL = "memory://localhost/"
 # A real hash takes a third of a second, on purpose.

@@ -6,7 +6,7 @@ is kept from signing in or working because a helper is being restarted.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.core.cache.backends.locmem import LocMemCache
@@ -19,6 +19,17 @@ logger = logging.getLogger(__name__)
 SILENCE_S = 3.0
 
 
+class MemoryCache(LocMemCache):
+    """What a process holds by itself."""
+
+    def count(self, uses: Sequence[tuple[str, int]]) -> list[int]:
+        """How often each key was counted, this time included; it is kept for so many seconds after its first.
+
+        A key may come more than once.
+        """
+        return [1 if self.add(key, 1, timeout=kept_s) else self.incr(key) for key, kept_s in uses]
+
+
 class SteadyCache(RedisCache):
     """Redis for everybody; falls back to memory and comes back by itself."""
 
@@ -26,7 +37,11 @@ class SteadyCache(RedisCache):
 
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         super().__init__(server, params)
-        self._memory = LocMemCache(f"steady-{server}", params)
+        self._memory = MemoryCache(f"steady-{server}", params)
+
+    def count(self, uses: Sequence[tuple[str, int]]) -> list[int]:
+        """As `MemoryCache.count`, in one round trip for all."""
+        return self._steadily(self._count, self._memory.count, (uses,), {})  # type: ignore[no-any-return]
 
     def add(self, *args: Any, **kwargs: Any) -> Any:
         return self._steadily(super().add, self._memory.add, args, kwargs)
@@ -42,6 +57,14 @@ class SteadyCache(RedisCache):
 
     def delete(self, *args: Any, **kwargs: Any) -> Any:
         return self._steadily(super().delete, self._memory.delete, args, kwargs)
+
+    def _count(self, uses: Sequence[tuple[str, int]]) -> list[int]:
+        with self._cache.get_client(write=True).pipeline(transaction=False) as line:
+            for key, kept_s in uses:
+                name = self.make_and_validate_key(key)
+                line.set(name, 0, ex=kept_s, nx=True)
+                line.incr(name)
+            return line.execute()[1::2]
 
     def _steadily(self, ask: Callable[..., Any], remember: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         if time.monotonic() >= SteadyCache._silent_until:

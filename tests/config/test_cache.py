@@ -74,3 +74,24 @@ def test_redis_is_used_again_when_it_is_back(monkeypatch: pytest.MonkeyPatch) ->
         cache.set("where", "redis")
 
         assert other_process.get("where") == "redis"
+
+
+def test_tries_are_counted_together_by_all_processes_and_forgotten_after_their_time() -> None:
+    with running_valkey() as valkey:
+        cache, other_process = cache_at(valkey.socket), cache_at(valkey.socket)
+
+        assert cache.count([("ada", 60), ("class", 1), ("class", 1)]) == [1, 1, 2]
+        assert other_process.count([("ada", 60), ("class", 1)]) == [2, 3]
+        until = time.monotonic() + 60
+        while other_process.get("class") is not None:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        assert cache.count([("class", 60), ("ada", 60)]) == [1, 3]
+
+
+@pytest.mark.logs("cache.away")
+def test_without_redis_tries_are_counted_in_memory(tmp_path: Path) -> None:
+    cache = cache_at(tmp_path / "nobody.sock")
+
+    assert cache.count([("ada", 60), ("class", 60), ("class", 60)]) == [1, 1, 2]
+    assert cache.count([("class", 60)]) == [3]

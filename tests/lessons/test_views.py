@@ -219,7 +219,9 @@ def test_a_prediction_shows_the_answer_and_cannot_be_changed(page: Client) -> No
 def test_a_prediction_that_cannot_be_written_down_says_why_and_keeps_what_was_chosen(
     page: Client, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "used_up", lambda limit, who, times: 7 if who == str(ada.pk) else 0)
+    monkeypatch.setattr(
+        limits, "waits_s", lambda shares: [7 if who == str(ada.pk) else 0 for _, who, _ in shares]
+    )
 
     answer = page.post(LESSON + "predict/guess/", {"answer": "b"})
 

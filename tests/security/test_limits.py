@@ -1,13 +1,14 @@
 """What costs something may be asked only so often, by one person and one address; a refusal says when."""
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from sandboxes import limits
 from sandboxes.errors import TooOften
-from sandboxes.limits import ANSWER, CLASS, FAULT, GRADE, LAB, POLL, RUN, SAVE, START, Limit
+from sandboxes.limits import ANSWER, CLASS, FAULT, GRADE, LAB, POLL, RUN, SAVE, START, Limit, Share
 from tests.security.stage import Scene
 
 _LESSON = "/lessons/first/"
@@ -35,10 +36,12 @@ def _one_minute(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def twice(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every limit is two."""
-    real = limits.used_up
-    monkeypatch.setattr(
-        limits, "used_up", lambda limit, who, times: real(limit, who, 2 * times // limit.times)
-    )
+    real = limits.waits_s
+
+    def waits_s(shares: Sequence[Share]) -> list[int]:
+        return real([(limit, who, 2 * times // limit.times) for limit, who, times in shares])
+
+    monkeypatch.setattr(limits, "waits_s", waits_s)
 
 
 def press(scene: Scene, person: str, path: str, form: dict[str, str], address: str) -> Any:
@@ -111,6 +114,6 @@ def test_without_a_cache_nobody_is_kept_from_working(monkeypatch: pytest.MonkeyP
     def away(*args: object, **kwargs: object) -> None:
         raise ConnectionError("no cache")
 
-    monkeypatch.setattr("sandboxes.limits.cache.add", away)
+    monkeypatch.setattr("sandboxes.limits.cache.count", away)
     for _ in range(2 * START.times):
         limits.spend(START, 7, address="10.0.0.1")
