@@ -5,6 +5,7 @@ import statistics
 import threading
 import time
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.utils import timezone
 
@@ -94,7 +95,8 @@ def wait_s(sandbox: Sandbox) -> float:
         return waits_s(sandbox.cluster, placement.place_in_queue(sandbox), sandbox.profile)[-1]
     measured = known(sandbox.profile)
     waking = sandbox.now is State.RESUMING
-    return _left_s(sandbox, measured.wake if waking else measured.warm if sandbox.frozen else measured.start)
+    takes = measured.wake if waking else measured.warm if sandbox.frozen else measured.start
+    return _left_s(sandbox.begun_at, takes)
 
 
 def waits_s(cluster: Cluster, count: int, profile: str) -> list[float]:
@@ -103,13 +105,13 @@ def waits_s(cluster: Cluster, count: int, profile: str) -> list[float]:
     A start is counted with its mean: a queue is a sum of starts, and a few slow ones make it longer.
     """
     measured = known(profile).start
-    busy = [_left_s(sandbox, measured) for sandbox in placement.under_way(cluster.pk)]
+    busy = [_left_s(begun_at, measured) for begun_at in placement.under_way_since(cluster)]
     places = placement.starts_at_once(cluster)
     return queueing.waits_s(places=places, left_s=busy, count=count, start_s=measured.mean_s)
 
 
-def _left_s(sandbox: Sandbox, measured: Estimate) -> float:
-    elapsed_s = (timezone.now() - (sandbox.begun_at or timezone.now())).total_seconds()
+def _left_s(begun_at: datetime | None, measured: Estimate) -> float:
+    elapsed_s = (timezone.now() - begun_at).total_seconds() if begun_at else 0.0
     return queueing.left_of_start_s(elapsed_s, median_s=measured.median_s, p90_s=measured.p90_s)
 
 

@@ -80,10 +80,13 @@ def _faults(live: Iterable[Any]) -> Mapping[UUID, Sequence[Any]]:
     """Of those that have any, by sandbox."""
     found: dict[UUID, list[Any]] = defaultdict(list)
     broken = [sandbox.pk for sandbox in live if sandbox.has_faults]
-    active = FaultRecord.objects.filter(sandbox__in=broken, undone_at=None)
-    for record in with_makers(active) if broken else ():
+    for record in _active(broken) if broken else ():
         found[record.sandbox_id].append(record)
     return found
+
+
+def _active(broken: Sequence[UUID]) -> Iterable[Any]:
+    return with_makers(FaultRecord.objects.filter(sandbox__in=broken, undone_at=None))
 
 
 def _lines(live: Iterable[Sandbox]) -> Mapping[tuple[int | None, str], Line]:

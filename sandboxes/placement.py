@@ -5,12 +5,14 @@ first served (12 brokers three at a time: half the mean wait of all at once). Sa
 only while no student waits, and never take all places.
 """
 
+from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
+from accounts.prepared import Prepared
 from sandboxes.cores import usable_cores
 from sandboxes.errors import NotPossibleNow
 from sandboxes.lifecycle import State
@@ -93,6 +95,15 @@ def under_way(cluster_id: int | None) -> QuerySet[Sandbox]:
     return Sandbox.objects.filter(starting | waking, cluster=cluster_id)
 
 
+# Everybody who wants to start or waits has it asked.
+_under_way = Prepared(int, query=lambda cluster_id: under_way(cluster_id).values_list("begun_at"))
+
+
+def under_way_since(cluster: Cluster) -> list[datetime | None]:
+    """When each of them began."""
+    return [begun_at for (begun_at,) in _under_way.rows(cluster.pk)]
+
+
 def _waking(cluster_id: int | None) -> QuerySet[Sandbox]:
     """Those who are to wake and have not been given room yet."""
     return Sandbox.objects.filter(state=State.RESUMING, begun_at=None, cluster=cluster_id).order_by(
@@ -102,7 +113,7 @@ def _waking(cluster_id: int | None) -> QuerySet[Sandbox]:
 
 def free_places(cluster: Cluster) -> int:
     """How many more could start there now; less than none when the number was lowered meanwhile."""
-    return starts_at_once(cluster) - under_way(cluster.pk).count()
+    return starts_at_once(cluster) - len(_under_way.raw(cluster.pk))
 
 
 def has_room(cluster: Cluster | None) -> bool:

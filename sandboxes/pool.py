@@ -18,6 +18,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.prepared import Prepared
 from sandboxes import fresh, placement, provisioning, queueing
 from sandboxes.backends.base import BackendError, Observation, Phase
 from sandboxes.lifecycle import State
@@ -67,7 +68,18 @@ def members(cluster: Cluster, profile: str) -> QuerySet[Sandbox]:
 
 def has_warm(profile: str) -> bool:
     """Whether pressing Start would find one."""
-    return Sandbox.objects.filter(owner=None, profile=profile, state=State.WARM, cluster__open=True).exists()
+    return bool(_some_warm.raw(profile))
+
+
+def _to_take(profile: str, *states: State) -> QuerySet[Sandbox]:
+    return Sandbox.objects.filter(owner=None, profile=profile, cluster__open=True, state__in=states)
+
+
+# In a rush the pool is empty nearly always, and everybody asks.
+_some_warm = Prepared(str, query=lambda profile: _to_take(profile, State.WARM).values_list("pk")[:1])
+_some = Prepared(
+    str, query=lambda profile: _to_take(profile, State.WARM, State.PROVISIONING).values_list("pk")[:1]
+)
 
 
 # -- taking one --------------------------------------------------------------------------------------------
@@ -92,9 +104,12 @@ def claim(user: User, profile: str, *, actor: str, by: User | None) -> Sandbox |
 
 def _candidates(profile: str) -> list[Sandbox]:
     """Warm ones in any order, so that claimers do not meet at one; then starts, the furthest first."""
-    mine = Sandbox.objects.filter(owner=None, profile=profile, cluster__open=True).select_related("cluster")
-    free = mine.filter(state__in=[State.WARM, State.PROVISIONING]).order_by("-state", "begun_at")
-    there = list(free[:_CANDIDATES])  # "warm" comes after "provisioning" in the alphabet, so here first
+    if not _some.raw(profile):
+        return []
+    free = _to_take(profile, State.WARM, State.PROVISIONING).select_related("cluster")
+    there = list(
+        free.order_by("-state", "begun_at")[:_CANDIDATES]
+    )  # "warm" comes after "provisioning" in the alphabet, so here first
     warm = [sandbox for sandbox in there if sandbox.now is State.WARM]
     random.shuffle(warm)
     return warm + [sandbox for sandbox in there if sandbox.now is State.PROVISIONING]
