@@ -7,10 +7,12 @@ is kept from signing in or working because a helper is being restarted.
 import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache
+from redis import Redis
 from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
@@ -58,8 +60,14 @@ class SteadyCache(RedisCache):
     def delete(self, *args: Any, **kwargs: Any) -> Any:
         return self._steadily(super().delete, self._memory.delete, args, kwargs)
 
+    @cached_property
+    def _redis(self) -> Redis:
+        """Django makes a client for each thing it asks, which costs more than the asking."""
+        client: Redis = self._cache.get_client(write=True)
+        return client
+
     def _count(self, uses: Sequence[tuple[str, int]]) -> list[int]:
-        with self._cache.get_client(write=True).pipeline(transaction=False) as line:
+        with self._redis.pipeline(transaction=False) as line:
             for key, kept_s in uses:
                 name = self.make_and_validate_key(key)
                 line.set(name, 0, ex=kept_s, nx=True)
