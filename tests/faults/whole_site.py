@@ -44,8 +44,8 @@ class WholeSite:
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def ask(self, command: object, *words: object, module: str = LOOKING) -> Any:
-        return self.site.worker(command, *words, module=module)
+    def ask(self, command: object, *words: object, module: str = LOOKING, within_s: float = 180) -> Any:
+        return self.site.worker(command, *words, module=module, within_s=within_s)
 
     def start(self) -> None:
         """Until it says that it is ready."""

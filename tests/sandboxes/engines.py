@@ -51,7 +51,12 @@ class Site:
         }
 
     def worker(
-        self, *command: object, crash: bool = False, module: str = "tests.sandboxes.worker", **more: str
+        self,
+        *command: object,
+        crash: bool = False,
+        module: str = "tests.sandboxes.worker",
+        within_s: float = 180,
+        **more: str,
     ) -> Any:
         """Run a command of a worker module to its end; what it answers, or None when it crashed."""
         done = subprocess.run(
@@ -60,7 +65,7 @@ class Site:
             env=self._environment(more),
             capture_output=True,
             text=True,
-            timeout=180,
+            timeout=within_s,
             check=False,
         )
         with self.log.open("a") as log:
