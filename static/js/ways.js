@@ -22,7 +22,7 @@ export function waysTo(url, { Socket = WebSocket, Source = globalThis.EventSourc
   const base = new URL(url, "ws://here").pathname.replace("/ws/", "/");
   return {
     socket: { open: bySocket(url, Socket), patience: 20_000, ackEvery: 2_000 },
-    // The server speaks every three seconds, and takes an acknowledgement for a sign of life.
+    // The server speaks every two to three seconds, and takes an acknowledgement for a sign of life.
     stream: { open: byStream(base, Source, (data) => post(ask, `${base}ops/`, data)), patience: 10_000, ackEvery: 3_000 },
     poll: { open: byPoll(base, (address) => ask(address)), patience: 20_000, ackEvery: Infinity },
   };
