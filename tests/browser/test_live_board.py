@@ -25,7 +25,7 @@ def at_work(chromium: Browser, site: RunningSite) -> Iterator[BrowserContext]:
     """A student whose lab is under way, so that others write records, and whose program runs."""
     context = chromium.new_context(base_url=site.address, viewport={"width": 1280, "height": 900})
     context.set_default_timeout(15_000)
-    page = newcomer(context, site, "katherine")
+    page = newcomer(context, site, "hedy")
     page.goto(LESSON)
     start_sandbox(page)
     begin_lab(page, "first-events")
