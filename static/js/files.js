@@ -15,7 +15,9 @@ async function ask(url, options = {}) {
   return { answer, body };
 }
 
+/** What is too large is refused before anybody has read it, so no sentence comes with it. */
 function refused({ status }, body) {
+  if (status === 413) return new Error("This is more than the site takes at once. Make it shorter or split it.");
   return new Error(body.sentence ?? `The site answered ${status}. Try again in a moment.`);
 }
 
@@ -57,6 +59,9 @@ export function nameFault(path) {
   if (!path) return "Give the file a name, such as try/mine.py.";
   if (path.endsWith("/")) return `A folder comes with its first file. Name one, such as ${path}mine.py.`;
   if (path.split("/").every((name) => NAME.test(name))) return "";
+  if (path.split("/").some((name) => name.length > 100)) {
+    return "This name is too long: each part of it has 100 characters at most. Choose a shorter one.";
+  }
   return "This cannot be a file’s name. Each part of it begins with a letter, a digit or an underscore, and holds only "
     + "these, dots, dashes and spaces: try/mine.py is one, ../mine.py is none.";
 }

@@ -11,7 +11,6 @@ import { sentence } from "../../static/js/lenses/lag.js";
 import { moved } from "../../static/js/pick.js";
 import { laneRows } from "../../static/js/rows.js";
 import { skyline } from "../../static/js/time.js";
-import { nameFault } from "../../static/js/files.js";
 import { arranged, first, resolve } from "../../static/js/workspace.js";
 import { model, record } from "./scene.js";
 
@@ -117,15 +116,6 @@ test("the files that were opened last stay tabs beside the lesson's own; another
   assert.deepEqual(near, ["a/1.py", "a/2.py", "a/5.py", "try/first.py", "try/second.py"]);
   assert.deepEqual(far, ["a/3.py", "a/4.py", "b/other.py"]);
   assert.deepEqual(arranged(files, ["not-begun"], []).near, ["try/first.py", "try/second.py"]);
-});
-
-test("what cannot be a file's name is said before the site is asked", () => {
-  assert.deepEqual(["mine.py", "try/mine.py", "a b.py"].map(nameFault), ["", "", ""]);
-  assert.match(nameFault(""), /Give the file a name/);
-  assert.match(nameFault("try/"), /try\/mine\.py/);
-  for (const path of ["../x.py", "/x.py", "a//b.py", ".hidden", "a/./b.py", "naïve.py"]) {
-    assert.match(nameFault(path), /cannot be a file’s name/, path);
-  }
 });
 
 test("a file named in the text is the lab's own file of that name", () => {
