@@ -72,6 +72,7 @@ export function createEditor(parent, { onType, onRun }) {
       shown = path;
       const kept = states.get(path);
       view.setState(kept?.doc.toString() === text ? kept : stateOf(path, text));
+      view.scrollDOM.scrollLeft = 0; // the last file's long lines are not this one's
     },
     /** Replace the text of the file that is shown, as from the server, without calling onType. */
     replace(text) {
