@@ -114,6 +114,12 @@ def test_one_in_which_a_bit_turned_is_refused(home: Path, tmp_path: Path, target
         unpack(made, target)
 
 
+def test_one_that_is_not_there_is_said_to_be_missing(tmp_path: Path, target: Path) -> None:
+    for path in (tmp_path / "none.tar.gz", tmp_path):
+        with pytest.raises(BackupFault, match="There is no archive at"):
+            archive.unpack(path, target)
+
+
 def test_a_link_is_kept_and_never_followed(home: Path, tmp_path: Path, target: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("canary")

@@ -170,6 +170,8 @@ def _entry(name: str, seen: os.stat_result) -> tarfile.TarInfo:
 
 def unpack(path: Path, target: Path) -> Manifest:
     """Put everything below `target`, an empty folder, as the manifest says; raises BackupFault."""
+    if not path.is_file():
+        raise BackupFault(f"There is no archive at {path}.", "Say where it is. Nothing was changed.")
     try:
         with tarfile.open(path, mode="r|gz") as tar:
             return _unpack(tar, target)
