@@ -108,7 +108,7 @@ async def test_missed_is_only_said_once_we_hear_what_is_sent(monkeypatch: pytest
     layer = DeafLayer()
     async with Follower(layer) as follower:
         await until(lambda: follower.kinds)
-        assert layer.added == 2, "the first time nothing was heard"
+        assert layer.added >= 2, "the first time nothing was heard"
         await layer.group_send(GROUP, event("attempt"))
         await until(lambda: len(follower.kinds) > 1)
     assert follower.kinds == [MISSED, "attempt"]
