@@ -299,10 +299,14 @@ def test_whoever_asks_without_a_pause_is_told_when_to_come_back_and_then_served_
     site: Served, sampler: Sampler
 ) -> None:
     path = f"/live/{site.sandbox}/poll/?view=orders"
+    refused: list[tuple[int, str, str]] = []
+    ends = time.monotonic() + 60
     with ThreadPoolExecutor(8) as many:
-        answers = list(many.map(lambda _: answered(site, path), range(3 * POLL.times)))
-    refused = [answer for answer in answers if answer[0] == 429]
-    assert {status for status, _, _ in answers} == {200, 429}
+        while not refused:
+            assert time.monotonic() < ends, "never refused"
+            answers = list(many.map(lambda _: answered(site, path), range(POLL.times)))
+            refused = [answer for answer in answers if answer[0] == 429]
+            assert {status for status, _, _ in answers} <= {200, 429}
 
     _, wait, sentence = refused[-1]
     assert 1 <= int(wait) <= POLL.window_s + 1
