@@ -4,8 +4,8 @@
 
 Not a test: nothing is compared. It starts a sandbox for the student when there is none, and has two labs of
 theirs under way, so that the board has something to show. What no site stays in is pictured by its tests
-(panels in every state, a full class, a full console): SHOTS=/some/folder pytest tests/browser -k reads_well
-or -k "reads_well or every_page or full_house".
+(panels in every state, a full class, a full console):
+SHOTS=/some/folder pytest tests/browser -k "reads_well or every_page or full_house".
 """
 
 from __future__ import annotations
