@@ -11,7 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from lessons.checks import Horizon, Isolation, Judge, ProgramView, RecordView, State, Verdict
+from lessons.checks import (
+    Horizon,
+    Isolation,
+    Judge,
+    PartitionOffsets,
+    ProgramView,
+    RecordView,
+    State,
+    Verdict,
+)
 from lessons.judges import load_code
 from lessons.labs import Lab
 from lessons.sources import read_yaml
@@ -85,9 +94,14 @@ def test_a_prediction_that_is_first_seen_together_with_the_records_counts(locked
 
 def test_the_sheet_may_be_right_for_the_last_run_or_for_all_runs() -> None:
     view = Runs(before=(0, 10, 20))
-    for files in (sheet(30, 20, 10, equal="no"), sheet(30, 30, 30, equal="yes")):
+    for files, row in (
+        (sheet(30, 20, 10, equal="no"), "20 of the last run in the log, 20 on your sheet"),
+        (sheet(30, 30, 30, equal="yes"), "30 of all runs in the log, 30 on your sheet"),
+    ):
         view.files = files
-        assert said("observed", view).state is State.PASS
+        verdict = said("observed", view)
+        assert verdict.state is State.PASS
+        assert verdict.evidence[1].note == row
 
 
 def test_a_sheet_that_mixes_both_is_wrong_and_the_rows_say_which_run_they_count() -> None:
@@ -130,6 +144,40 @@ def test_a_run_that_left_nothing_to_judge_is_told_what_became_of_it(
     verdict = JUDGES[task](view, labs.facts(activated_at=800.0))
 
     assert (verdict.state, sentence in verdict.sentence) == (State.WAITING, True)
+
+
+@dataclass(slots=True)
+class InTransaction(Runs):
+    """Of the last run only so many of each partition are given to those who wait for commits."""
+
+    given: int = 0
+    is_open: bool = True
+
+    def offsets(self, name: str) -> tuple[PartitionOffsets, ...]:
+        parts = PaperView.offsets(self, name)
+        return tuple(replace(part, stable=self.given) for part in parts) if self.is_open else parts
+
+    def records(
+        self, name: str, *, since: Horizon | None = None, isolation: Isolation = "read_uncommitted"
+    ) -> tuple[RecordView, ...]:
+        found = Runs.records(self, name, since=since)
+        return tuple(r for r in found if isolation == "read_uncommitted" or r.offset < self.given)
+
+
+@pytest.mark.parametrize("task", ["keys", "order", "observed"])
+@pytest.mark.parametrize(("given", "hidden"), [(0, 60), (10, 30)])
+def test_a_transaction_that_is_still_open_is_waited_for(task: str, given: int, hidden: int) -> None:
+    """It may be an earlier run's, and what lies behind it counts when Kafka has given it up."""
+    verdict = said(task, InTransaction(given=given))
+
+    assert verdict.state is State.WAITING
+    assert f"{hidden} records of the last run lie in or behind a transaction" in verdict.sentence
+
+
+def test_a_transaction_that_was_given_up_is_to_be_committed_next_time() -> None:
+    verdict = said("keys", InTransaction(is_open=False))
+
+    assert (verdict.state, "Commit it, and run" in verdict.sentence) == (State.WAITING, True)
 
 
 def test_other_partitions_are_not_called_split_keys() -> None:

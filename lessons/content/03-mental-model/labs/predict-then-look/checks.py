@@ -159,16 +159,18 @@ def observed(view: SandboxView, attempt: AttemptFacts) -> Verdict:
     counts = Counter(record.partition for record in records)
     last = tuple(counts[number] for number in range(PARTITIONS))
     every = _since_begin(view, attempt)
+    told = (written, _word(sheet, "equal_share"))
+    of_last, of_all = ((shares, "yes" if len(set(shares)) == 1 else "no") for shares in (last, every))
+    held, runs = (every, "all runs") if told == of_all != of_last else (last, "the last run")
     rows = [
         Evidence(
             topic=TOPIC,
             partition=number,
-            note=f"{last[number]} of the last run in the log, {written[number]} on your sheet",
+            note=f"{held[number]} of {runs} in the log, {written[number]} on your sheet",
         )
         for number in range(PARTITIONS)
     ]
-    right = [(shares, "yes" if len(set(shares)) == 1 else "no") for shares in (last, every)]
-    if (written, _word(sheet, "equal_share")) not in right:
+    if told not in (of_last, of_all):
         return Fail(
             "SHEET_DIFFERS",
             f"Your sheet says {', '.join(map(str, written))} and equal share: {_word(sheet, 'equal_share')}. "
@@ -202,10 +204,21 @@ def _last_records(view: SandboxView, attempt: AttemptFacts) -> list[RecordView] 
         )
     if run.exit_code != 0:
         return Waiting("send.py did not end well. Read its last lines, mend it and run it again.")
-    if records := _made_by(run, view, attempt):
+    records = _made_by(run, view, attempt)
+    hidden = len(_made_by(run, view, attempt, isolation="read_uncommitted")) - len(records)
+    if hidden and any(part.stable < part.end for part in view.offsets(TOPIC)):
+        return Waiting(
+            f"{hidden} records of the last run lie in or behind a transaction that is still open, perhaps of "
+            "an earlier run. Commit it; or wait until Kafka gives it up after its time-out, a minute by "
+            "default: what only lay behind it counts then."
+        )
+    if records:
         return records
-    if _made_by(run, view, attempt, isolation="read_uncommitted"):
-        return Waiting("The records of the last run are in a transaction that was not committed. Commit it.")
+    if hidden:
+        return Waiting(
+            "The records of the last run are in a transaction that was not committed. Commit it, and run "
+            "send.py again."
+        )
     return Waiting(
         f"The last run of send.py left no record of this attempt in {TOPIC}. Read what it printed: it sends "
         "nothing before the prediction is written down, and all of it but the key is to stay as it was given."
