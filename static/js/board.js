@@ -288,7 +288,7 @@ function toggleTwin(button) {
   const draw = button.closest(".pane").querySelector(".draw");
   button.setAttribute("aria-pressed", String(on));
   button.textContent = on ? "As picture" : "As text";
-  draw.querySelector("canvas").hidden = on;
+  draw.firstElementChild.hidden = on;
   draw.querySelector(".table").hidden = !on;
 }
 

@@ -7,12 +7,13 @@ import { visible } from "./keys.js";
 import { recordAt } from "./model.js";
 
 /**
- * @param {HTMLElement} box the .draw element around the canvas
+ * @param {HTMLElement} box the .draw element around the picture; the picture's own frame takes the keys
  * @param {{lanes: object, look: import("./look.js").Look, open: (place: {p: number, o: number}) => void,
  *   scene: () => import("./charts/lanes.js").Scene|null, redraw: () => void}} board
  */
 export function pickRecords(box, { lanes, look, open, scene, redraw }) {
   const canvas = box.querySelector("canvas");
+  const frame = canvas.parentElement;
   const tip = box.querySelector(".tip");
   const spoken = box.querySelector("[role=status]");
 
@@ -27,7 +28,7 @@ export function pickRecords(box, { lanes, look, open, scene, redraw }) {
     tip.replaceChildren(...lines(scene(), place));
     const spot = lanes.spot(place.p, place.o);
     tip.style.left = `${Math.max(0, Math.min(spot.x - 20, box.clientWidth - 226))}px`;
-    tip.style.top = `${spot.y + 20 - canvas.parentElement.scrollTop}px`;
+    tip.style.top = `${spot.y + 20 - frame.scrollTop}px`;
   }
 
   canvas.addEventListener("pointermove", (event) => showTip(scene()?.topic ? under(event) : null));
@@ -38,8 +39,8 @@ export function pickRecords(box, { lanes, look, open, scene, redraw }) {
     showTip(null);
     open(place);
   });
-  box.addEventListener("blur", () => { showTip(null); if (!look.opened) look.set({ cursor: null }); });
-  box.addEventListener("keydown", (event) => {
+  frame.addEventListener("blur", () => { showTip(null); if (!look.opened) look.set({ cursor: null }); });
+  frame.addEventListener("keydown", (event) => {
     const place = moved(event.key, look.cursor, scene());
     if (!place) return;
     event.preventDefault();

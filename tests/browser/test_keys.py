@@ -78,10 +78,26 @@ def write_and_run(page: Page) -> None:
 
 def read_the_board(page: Page) -> None:
     press(page, "#w-toggle")
-    tab_to(page, "[data-draw=lanes]")
+    tab_to(page, "[data-draw=lanes] .scroll")
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Enter")
     expect(page.locator("#lens-record .place")).to_be_visible()
+    scroll_the_board_as_text(page)
+
+
+def scroll_the_board_as_text(page: Page) -> None:
+    was = page.viewport_size
+    assert was
+    page.set_viewport_size({"width": was["width"], "height": 400})  # the table is longer than its place now
+    press(page, ".pane.lanes .twin")
+    table = ".pane.lanes .table"
+    expect(page.locator(f"{table} td").first).to_be_visible()
+    tab_to(page, table)
+    page.keyboard.press("ArrowDown")
+    page.wait_for_function("(table) => document.querySelector(table).scrollTop > 0", arg=table)
+    press(page, ".pane.lanes .twin")
+    expect(page.locator(table)).to_be_hidden()
+    page.set_viewport_size(was)
 
 
 def check_a_task(page: Page) -> None:
