@@ -14,10 +14,19 @@ from uuid import UUID
 
 import pytest
 
-from lessons.checks import FaultView, Horizon, Isolation, RecordView, State, Verdict
+from lessons.checks import (
+    FaultView,
+    Horizon,
+    Isolation,
+    PartitionOffsets,
+    RecordView,
+    State,
+    Verdict,
+)
 from lessons.judges import load_code
 from lessons.labs import Lab
 from lessons.sources import read_yaml
+from lessons.stimulus import NUMBER_HEADER
 from tests.lessons import labs
 from tests.lessons.paper import PaperView, run_of
 
@@ -31,10 +40,11 @@ LATE = FaultView(kind="latency", node=1, ms=200, at=990.0, until=None)
 
 @dataclass(slots=True)
 class Log(PaperView):
-    """Records by topic, stamped by hand. hidden: those of a transaction that nobody committed."""
+    """Records by topic, stamped by hand. hidden: those of a transaction that was not committed."""
 
     kept: dict[str, list[RecordView]] = field(default_factory=dict)
     hidden: Sequence[RecordView] = ()
+    is_open: bool = False
 
     def __post_init__(self) -> None:
         self.log = {name: [[b""] * len(records)] for name, records in self.kept.items()}
@@ -45,6 +55,12 @@ class Log(PaperView):
     ) -> tuple[RecordView, ...]:
         found = self.kept.get(name, [])
         return (*found, *(self.hidden if isolation == "read_uncommitted" and name == TOPIC else ()))
+
+    def offsets(self, name: str) -> tuple[PartitionOffsets, ...]:
+        behind = len(self.hidden) if self.is_open and name == TOPIC else 0
+        return tuple(
+            replace(part, end=part.end + behind, stable=part.stable) for part in PaperView.offsets(self, name)
+        )
 
 
 def made(tmp_path: Path) -> list[dict[str, str]]:
@@ -131,6 +147,7 @@ def test_a_program_that_was_gone_before_its_last_answer_cannot_have_known(tmp_pa
 
     assert verdict.state is State.WAITING
     assert "cannot have known: it ended 50 ms after" in verdict.sentence
+    assert "with acks=all, the default, and flush()" in verdict.sentence
     assert said(of(events(tmp_path, at=1002.75))).state is State.PASS
 
 
@@ -162,11 +179,12 @@ def test_records_that_name_no_task_are_not_said_to_be_missing(tmp_path: Path) ->
 
     assert verdict.cause == "TASKS_NOT_NAMED"
     assert "Others came meanwhile, 50 in all" in verdict.sentence
+    assert "The ids of the fifty begin with T-n0nce-." in verdict.sentence
 
 
 def test_records_of_the_workload_are_nobodys_mistake(tmp_path: Path) -> None:
     theirs = [
-        replace(one, key=None, value=b"{}", headers=(("mr-workload", b"1"),)) for one in events(tmp_path)
+        replace(one, key=None, value=b"{}", headers=((NUMBER_HEADER, b"1"),)) for one in events(tmp_path)
     ]
 
     assert said(of(theirs)).cause == "NOTHING_ARRIVED"
@@ -177,6 +195,17 @@ def test_records_of_a_transaction_that_was_not_committed_do_not_count(tmp_path: 
 
     assert verdict.cause == "NOT_COMMITTED"
     assert said(of(events(tmp_path), hidden=events(tmp_path)[:3])).state is State.PASS
+
+
+@pytest.mark.parametrize("there", [0, 49])
+def test_a_transaction_that_is_still_open_is_waited_for(tmp_path: Path, there: int) -> None:
+    """It may be an earlier run's, and what lies behind it counts when Kafka has given it up."""
+    whole = events(tmp_path)
+    verdict = said(of(whole[:there], hidden=whole[there:], is_open=True))
+
+    assert (verdict.state, verdict.done) == (State.WAITING, there)
+    assert f"{50 - there} records of this run lie in or behind a transaction" in verdict.sentence
+    assert said(of(whole, hidden=whole[:3], is_open=True)).state is State.PASS
 
 
 def test_what_the_client_sent_again_while_the_broker_was_away_is_not_the_programs_fault(

@@ -164,6 +164,15 @@ def _too_few(
     """Why fewer than fifty count: the reasons that the cluster can prove come first."""
     rows = [Evidence(at=run.ended_at, note=f"the program ended; {len(records)} records are in {TOPIC}")]
     if hidden := len(_records_of(run, view, attempt, isolation="read_uncommitted")) - len(records):
+        if any(part.stable < part.end for part in view.offsets(TOPIC)):
+            return Waiting(
+                f"{hidden} records of this run lie in or behind a transaction that is still open, perhaps of "
+                "an earlier run. Commit it; or wait until Kafka gives it up after its time-out, a minute by "
+                "default: what only lay behind it counts then.",
+                done=len(records),
+                of=COUNT,
+                evidence=rows,
+            )
         return Fail(
             "NOT_COMMITTED",
             f"{hidden} records of this run are in the log, but in a transaction that was not committed. A "
@@ -176,7 +185,7 @@ def _too_few(
         return Fail(
             "TASKS_NOT_NAMED",
             f"{len(records)} of {COUNT} records are in the log. Others came meanwhile, {len(strangers)} in "
-            f"all, that name none of the fifty tasks: the ids of these begin with T-{attempt.nonce}-.",
+            f"all, that name none of the fifty tasks. The ids of the fifty begin with T-{attempt.nonce}-.",
             evidence=_rows(strangers, "neither key nor value names a task of this attempt"),
             look="envelope",
         )
@@ -227,8 +236,8 @@ def _left_early(records: Sequence[RecordView], run: ProgramView, view: SandboxVi
         return None
     return Waiting(
         f"All {COUNT} are in the log, and producer.py cannot have known: it ended {max(0, waited):.0f} ms "
-        f"after the last was appended, and an answer takes {LATENCY_MS}. Let it wait for its answers, and "
-        "run it again.",
+        f"after the last was appended, and an answer takes {LATENCY_MS}. Let it wait for its answers, "
+        "with acks=all, the default, and flush(), and run it again.",
         evidence=[_row(last, "the last to be appended"), Evidence(at=run.ended_at, note="the program ended")],
     )
 

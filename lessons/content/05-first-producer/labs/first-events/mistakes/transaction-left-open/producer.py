@@ -35,7 +35,7 @@ def delivered(error, record) -> None:
 
 
 def main() -> None:
-    producer = Producer(cluster() | {"transactional.id": "announcer"})
+    producer = Producer(cluster() | {"transactional.id": "announcer", "transaction.timeout.ms": 10_000})
     producer.init_transactions(30)
     producer.begin_transaction()
     for task in created_tasks():
