@@ -8,15 +8,19 @@ from pathlib import Path
 import pytest
 
 from lessons.checks import GroupView, MemberView, ProgramView, State, Verdict
+from lessons.grading import judge_lab
 from lessons.judges import load_code
 from lessons.labs import Lab
 from lessons.sources import read_yaml
+from lessons.stimulus import ActiveTask
+from sandboxes.backends.base import PROGRAM_REASONS
 from tests.lessons import labs
 from tests.lessons.paper import PaperView, run_of
 
 HERE = Path(__file__).parents[2] / "lessons/content/03-mental-model/labs/two-groups"
 SPEC = Lab.model_validate(read_yaml(HERE / "lab.yaml").data)
-JUDGES = load_code(SPEC, checks=(HERE / "checks.py").read_text(), workload="", name="3.2").judges
+CODE = load_code(SPEC, checks=(HERE / "checks.py").read_text(), workload="", name="3.2")
+JUDGES = CODE.judges
 
 
 def running(*programs: str, since: float = 1000.0) -> tuple[ProgramView, ...]:
@@ -57,6 +61,12 @@ def view(
 
 def said(task: str, paper: PaperView) -> Verdict:
     return JUDGES[task](paper, labs.facts())
+
+
+def graded(task: str, paper: PaperView) -> str:
+    """What a student reads: the grader may have put another sentence in the judge's place."""
+    active = [ActiveTask(task=SPEC.task(task), activated_at=990.0)]
+    return judge_lab(CODE, labs.facts(), paper, active)[task].sentence
 
 
 BOTH = running("audit", "notify")
@@ -123,6 +133,23 @@ def test_what_is_missing_is_said_as_it_is(runs: tuple[ProgramView, ...], records
     verdict = said("both", view(runs, records=records))
 
     assert (verdict.state, sentence in verdict.sentence) == (State.WAITING, True)
+
+
+@pytest.mark.parametrize("reason", sorted(set(PROGRAM_REASONS) - {"stopped", "killed"}))
+def test_a_reader_that_was_ended_is_told_for_what_reason_and_not_to_be_mended(reason: str) -> None:
+    paper = view((*running("notify"), ended("audit", code=-9, reason=reason)))
+    sentence = graded("both", paper)
+
+    assert "audit.py" in sentence
+    assert "stays until it is stopped" not in sentence
+    assert "keeps it from its end" not in sentence  # a reader has none
+    assert any(step in sentence.lower() for step in ("run it again", "start it again", "never rests"))
+
+
+def test_nobody_is_to_mend_a_reader_that_ended_with_its_sandbox() -> None:
+    for reason in ("sandbox_ended", "host_restart"):
+        paper = view((*running("notify"), ended("audit", code=-9, reason=reason)))
+        assert "the program is not to blame" in graded("both", paper)
 
 
 @pytest.mark.parametrize(

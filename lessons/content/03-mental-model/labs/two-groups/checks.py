@@ -192,7 +192,11 @@ def _not_started(programs: list[str], view: SandboxView, attempt: AttemptFacts) 
     """Which programs are to be started; one that ended by itself is to be mended first."""
     for program in programs:
         run = _last_ended(view, attempt, program)
-        if run and run.reason not in BY_ITS_OWNER:
+        if run and run.reason == "time":
+            return Waiting(f"{program} has run for as long as a program may, and was ended. Start it again.")
+        if run and run.reason and run.reason not in BY_ITS_OWNER:
+            return Waiting(f"{program} did not end well. Start it again.")  # the grader says for what reason
+        if run and not run.reason:
             return Waiting(
                 f"{program} has ended. A reader stays until it is stopped: read its last lines, mend it and "
                 "start it again."
