@@ -30,8 +30,9 @@ class News:
 
     def since(self, t: int) -> list[Control]:
         """What was told from `t` on, ms since the epoch; 0 for a tab that has only just come."""
+        missed = [Control(t=now_ms(), kind=MISSED, data={})]
         if self._complete_after is None:
-            return []
+            return missed if t else []
         if t <= self._complete_after:
-            return [Control(t=now_ms(), kind=MISSED, data={})]
+            return missed
         return [frame for frame in self._kept if frame.t >= t]

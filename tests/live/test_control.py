@@ -160,10 +160,11 @@ def kinds(news: News, t: int) -> list[str]:
     return [frame.kind for frame in news.since(t)]
 
 
-def test_nothing_is_said_until_somebody_listens_and_then_missed() -> None:
+def test_until_somebody_listens_a_new_tab_hears_nothing_and_one_that_was_here_before_missed() -> None:
+    """What happened since its last answer may have been told to nobody."""
     news = News()
     news.keep(told("attempt", 5))
-    assert (kinds(news, 0), kinds(news, 5)) == ([], [])
+    assert (kinds(news, 0), kinds(news, 5)) == ([], [MISSED])
     news.keep(told(MISSED, 10))
     assert [kinds(news, t) for t in (0, 5, 10)] == [[MISSED]] * 3
     assert kinds(news, 11) == []
