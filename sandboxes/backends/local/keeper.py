@@ -81,6 +81,7 @@ class Keeper:
         self.hosts: dict[int, Host] = {}  # by descriptor
         self.listening: dict[int, _socket.socket] = {}  # by port
         self.unheld_since: float | None = None
+        self.looked_at_memory = 0.0
         memory = os.memfd_create("")
         self.memory_device = os.fstat(memory).st_dev  # of files that never had a name
         os.close(memory)
@@ -295,6 +296,7 @@ class Keeper:
         return found
 
     def look_at_memory(self) -> None:
+        self.looked_at_memory = time.monotonic()
         for child in list(self.children.values()):
             if child.rss and sum(map(rss_of, self.family(child.pid))) > child.rss:
                 self.end(child, "memory")
@@ -316,7 +318,10 @@ class Keeper:
                 is_seen = True
                 for pid in self.family(child.pid):
                     is_seen = note_unlinked(pid, held) and is_seen
-                    self.look_at_memory()  # the maps of many processes take seconds: time to burst in
+                    # The maps of many processes take seconds: time to burst in. A look at memory is not cheap
+                    # either, so it is taken no more often than while there is nothing else to do.
+                    if time.monotonic() - self.looked_at_memory >= MEMORY_LOOK_S:
+                        self.look_at_memory()
                 child.unseen = 0 if is_seen else child.unseen + 1  # once is a process that begins
                 memory = sum(size for (device, _), size in held.items() if device == self.memory_device)
                 disk = sum(size for (device, _), size in held.items() if device != bounded) - memory
