@@ -9,7 +9,6 @@ restart would make it busier.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable
@@ -26,6 +25,8 @@ _PATIENCE_S = 5.0
 # A round that begins so much too late says that this process was held up, and nothing about brokers.
 _LATE_S = 5.0
 _AT_ONCE = 32
+# So many may hang at the same time without more than half of all being suspicious.
+_FEW = 2
 
 
 class Vigil:
@@ -48,23 +49,33 @@ class Vigil:
     async def look(self) -> None:
         """Ask every broker that should answer; whoever is not asked begins anew."""
         asked = [(one, node) for one in self._sandboxes() for node in one.expected()]
-        names = {_name(one, node) for one, node in asked}
-        self._silent = {name: since for name, since in self._silent.items() if name in names}
-        await asyncio.gather(*(self._look_at(one, node) for one, node in asked))
+        heard = await asyncio.gather(*(self._hears(one, node) for one, node in asked))
+        silent = [pair for pair, is_heard in zip(asked, heard, strict=True) if not is_heard]
+        if len(silent) > max(_FEW, len(asked) // 2):
+            # What most of them have in common is us: no more descriptors, a relay that accepts nothing.
+            logger.info("sandbox.all_silent", extra={"silent": len(silent), "asked": len(asked)})
+            silent = []
+        now = time.monotonic()
+        self._silent = {_name(*pair): self._silent.get(_name(*pair), now) for pair in silent}
+        for one, node in silent:
+            await self._judge(one, node, now - self._silent[_name(one, node)])
 
-    async def _look_at(self, one: LocalSandbox, node: Node) -> None:
+    async def _hears(self, one: LocalSandbox, node: Node) -> bool:
+        """Whether it answers, or is not to any more."""
         async with self._places:
-            began = time.monotonic()
-            if await _answers(one, node) or node not in one.expected():
-                self._silent.pop(_name(one, node), None)
-                return
-        since = self._silent.setdefault(_name(one, node), began)
-        if time.monotonic() - since < self._silent_s:
+            return await _answers(one, node) or node not in one.expected()
+
+    async def _judge(self, one: LocalSandbox, node: Node, silent_s: float) -> None:
+        if silent_s < self._silent_s:
             logger.info("sandbox.silent", extra={"sandbox": one.record.sandbox_id, "node": node.name})
             return
         del self._silent[_name(one, node)]
-        with contextlib.suppress(KeeperGone, KeeperRefused):  # then it ends with its keeper
+        try:
             await one.hangs(node)
+        except (KeeperGone, KeeperRefused):
+            pass  # then it ends with its keeper
+        except Exception:  # a fault of ours with one must not end the watch over the others
+            logger.exception("sandbox.vigil", extra={"sandbox": one.record.sandbox_id})
 
 
 def _name(one: LocalSandbox, node: Node) -> tuple[str, str]:
