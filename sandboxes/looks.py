@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import InterfaceError, OperationalError
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
@@ -108,4 +109,4 @@ def _tier(sandbox: Sandbox) -> str:
         return Tier.OFF.value
 
 
-_looks = Gathered(_look_at_all)
+_looks = Gathered(_look_at_all, of_all=(OperationalError, InterfaceError))

@@ -83,9 +83,13 @@ def _before(sandbox: Sandbox) -> Q:
 
 def queue(cluster_id: int | None) -> QuerySet[Sandbox]:
     """Students who wait for room, first come first, without those who wait for their former sandbox to go."""
-    leaving = Sandbox.objects.filter(state=State.DELETING).exclude(owner=None).values("owner")
     waiting = Sandbox.objects.filter(state=State.QUEUED, cluster=cluster_id).exclude(owner=None)
-    return waiting.exclude(owner__in=leaving).order_by("queued_at", "pk")
+    return waiting.exclude(owner__in=leaving().values("owner")).order_by("queued_at", "pk")
+
+
+def leaving() -> QuerySet[Sandbox]:
+    """Students' sandboxes that are being removed; until they are, their owners' next ones wait."""
+    return Sandbox.objects.filter(state=State.DELETING).exclude(owner=None)
 
 
 def under_way(cluster_id: int | None) -> QuerySet[Sandbox]:

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from django.db import IntegrityError
+from django.db import IntegrityError, InterfaceError, OperationalError
 
 from accounts.models import User
 from sandboxes import fresh, placement, pool, services
@@ -69,9 +69,10 @@ def _begin_anew(users: Sequence[User]) -> Iterator[_Begun]:
     clusters = placement.choose_clusters(len(users))
     made = fresh.add(users, clusters=clusters, profile=PROFILE, actor="student")
     free = {cluster.pk: placement.free_places(cluster) for cluster in set(clusters)}
+    held_up = set(placement.leaving().filter(owner__in=users).values_list("owner", flat=True))
     for sandbox, cluster in zip(made, clusters, strict=True):
         yield _Begun(sandbox=sandbox, rings=free[cluster.pk] > 0)
-        free[cluster.pk] -= 1
+        free[cluster.pk] -= sandbox.owner_id not in held_up
 
 
-_starts = Gathered(_start_all)
+_starts = Gathered(_start_all, of_all=(OperationalError, InterfaceError))
