@@ -186,6 +186,7 @@ STOP = FaultView(kind="broker_stop", node=1, ms=0, at=1003.0, until=1009.0)
             outage(replace(OUTAGE, ended_at=1008.0), stop=STOP),
             "outage.py ended after 8 s, before your broker",
         ),
+        (outage(replace(OUTAGE, ended_at=1002.0)), "Leave paced() as it was given, and run it again."),
     ],
 )
 def test_an_outage_that_cannot_be_judged_says_why(view: Race, what: str) -> None:

@@ -196,7 +196,7 @@ def outage(view: SandboxView, attempt: AttemptFacts) -> Verdict:
     if stop is None:
         return Waiting(
             f"outage.py ended after {(run.ended_at or view.now) - run.started_at:.0f} s, before your broker "
-            "had been stopped and started again. At its own pace it sends for ten seconds. Run it again."
+            "had been stopped and started again. Leave paced() as it was given, and run it again."
         )
     lines = _lines(view, f"{FOLDER}/outage.json", name, OUTAGE_COUNT) or []
     return _account(lines, log, stop, attempt.seed)
