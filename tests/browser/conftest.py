@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from tests.browser.site import CHROMIUM, RunningSite, running_site
+
+expect.set_options(timeout=60_000)  # a wait ends when the thing is there; a slow machine is no failure
 
 
 @pytest.fixture(scope="session")
