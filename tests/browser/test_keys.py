@@ -94,7 +94,8 @@ def scroll_the_board_as_text(page: Page) -> None:
     expect(page.locator(f"{table} td").first).to_be_visible()
     tab_to(page, table)
     page.keyboard.press("ArrowDown")
-    page.wait_for_function("(table) => document.querySelector(table).scrollTop > 0", arg=table)
+    scrolled = "(table) => document.querySelector(table).scrollTop > 0"
+    page.wait_for_function(scrolled, arg=table, timeout=READY_MS)
     press(page, ".pane.lanes .twin")
     expect(page.locator(table)).to_be_hidden()
     page.set_viewport_size(was)
