@@ -235,7 +235,7 @@ def test_a_prediction_that_cannot_be_written_down_says_why_and_keeps_what_was_ch
 
 def test_a_prediction_without_a_choice_says_what_is_missing(page: Client) -> None:
     said = text(page, LESSON + "predict/guess/", answer="<b>moon</b>")
-    assert "Choose one of the answers first." in said
+    assert '<p role="alert">Choose one of the answers first.</p>' in said
     assert "moon" not in said
 
 
