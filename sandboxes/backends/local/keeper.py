@@ -49,6 +49,7 @@ GUEST_NICE = 15
 
 TYPE_CHECKING = False  # "typing" itself is an import to save
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any, NoReturn
 
     Message = dict[str, Any]
@@ -81,7 +82,6 @@ class Keeper:
         self.hosts: dict[int, Host] = {}  # by descriptor
         self.listening: dict[int, _socket.socket] = {}  # by port
         self.unheld_since: float | None = None
-        self.looked_at_memory = 0.0
         memory = os.memfd_create("")
         self.memory_device = os.fstat(memory).st_dev  # of files that never had a name
         os.close(memory)
@@ -102,16 +102,20 @@ class Keeper:
     def run(self) -> None:
         """For ever; ends only with the process, and with it everything in the namespace."""
         looked = looked_at_unlinked = 0.0
+        unlinked: Iterator[None] | None = None
         while True:
             limited = any(child.rss for child in self.children.values())
-            for descriptor, _ in self.poll.poll(1000 * (MEMORY_LOOK_S if limited else LOOK_S)):
+            pause_s = 0.0 if unlinked else MEMORY_LOOK_S if limited else LOOK_S
+            for descriptor, _ in self.poll.poll(1000 * pause_s):
                 self.attend(descriptor)
             if limited:
                 self.look_at_memory()
                 self.look_at_scratch()
-                if time.monotonic() - looked_at_unlinked >= UNLINKED_LOOK_S:
+                if unlinked is None and time.monotonic() - looked_at_unlinked >= UNLINKED_LOOK_S:
                     looked_at_unlinked = time.monotonic()
-                    self.look_at_unlinked()
+                    unlinked = self.look_at_unlinked()
+            if unlinked and not goes_on(unlinked, MEMORY_LOOK_S):
+                unlinked = None
             if time.monotonic() - looked >= LOOK_S:
                 looked = time.monotonic()
                 self.look_at_lock(looked)
@@ -226,8 +230,8 @@ class Keeper:
         """To all processes of a child's tree, or to the one that matters in it."""
         for child in self.children.values():
             if child.name == request["name"]:
-                family = self.family(child.pid)
-                for pid in family if request.get("to") == "all" else heart(family, child.guest):
+                found = family(child.pid, all_below())
+                for pid in found if request.get("to") == "all" else heart(found, child.guest):
                     self.send_signal(pid, request["signal"])
         return {}, None
 
@@ -283,22 +287,10 @@ class Keeper:
                 except OSError:
                     self.part(descriptor)  # it missed an event: it has to come again and ask what lives
 
-    def family(self, root: int) -> list[int]:
-        """A process and all below it, parents first; the deepest first child of bubblewrap comes last."""
-        below: dict[int, list[int]] = {}
-        for name in os.listdir("/proc"):
-            if name.isdigit():
-                parent = parent_of(name)
-                below.setdefault(parent, []).append(int(name))
-        found = [root]
-        for pid in found:
-            found += sorted(below.get(pid, ()))
-        return found
-
     def look_at_memory(self) -> None:
-        self.looked_at_memory = time.monotonic()
+        below = all_below()
         for child in list(self.children.values()):
-            if child.rss and sum(map(rss_of, self.family(child.pid))) > child.rss:
+            if child.rss and sum(map(rss_of, family(child.pid, below))) > child.rss:
                 self.end(child, "memory")
 
     def look_at_scratch(self) -> None:
@@ -309,19 +301,22 @@ class Keeper:
                 if child.guest:
                     self.end(child, "disk")
 
-    def look_at_unlinked(self) -> None:
-        """What was removed and is still open or mapped is in no folder, and takes its room all the same."""
+    def look_at_unlinked(self) -> Iterator[None]:
+        """What was removed and is still open or mapped is in no folder, and takes its room all the same.
+
+        Pauses after each process: the maps of many take seconds, in which a program could burst in memory,
+        and the host would wait for its answer.
+        """
         bounded = os.stat(SCRATCH).st_dev  # by the kernel
         for child in list(self.children.values()):
             if child.unlinked:
                 held: dict[tuple[int, int], int] = {}
                 is_seen = True
-                for pid in self.family(child.pid):
+                for pid in family(child.pid, all_below()):
                     is_seen = note_unlinked(pid, held) and is_seen
-                    # The maps of many processes take seconds: time to burst in. A look at memory is not cheap
-                    # either, so it is taken no more often than while there is nothing else to do.
-                    if time.monotonic() - self.looked_at_memory >= MEMORY_LOOK_S:
-                        self.look_at_memory()
+                    yield
+                if self.children.get(child.pid) is not child:
+                    continue  # it has ended meanwhile
                 child.unseen = 0 if is_seen else child.unseen + 1  # once is a process that begins
                 memory = sum(size for (device, _), size in held.items() if device == self.memory_device)
                 disk = sum(size for (device, _), size in held.items() if device != bounded) - memory
@@ -351,13 +346,36 @@ class Keeper:
             pass
 
 
-def heart(family: list[int], guest: bool) -> list[int]:
-    """The process that decides about a child's tree.
+def goes_on(work: Iterator[None], seconds: float) -> bool:
+    """Do so much of the work; False once all of it is done."""
+    until = time.monotonic() + seconds
+    return any(time.monotonic() >= until for _ in work)
+
+
+def all_below() -> dict[int, list[int]]:
+    """The children of every process."""
+    below: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            below.setdefault(parent_of(name), []).append(int(name))
+    return below
+
+
+def family(root: int, below: dict[int, list[int]]) -> list[int]:
+    """A process and all below it, parents first; the deepest first child of bubblewrap comes last."""
+    found = [root]
+    for pid in found:
+        found += sorted(below.get(pid, ()))
+    return found
+
+
+def heart(found: list[int], guest: bool) -> list[int]:
+    """The process that decides about a child's family.
 
     Of a guest it is process 1 of its pid namespace, with which the kernel ends whatever it started; of a
     service the program below bubblewrap's monitor.
     """
-    return (family[1:2] or family) if guest else family[-1:]
+    return (found[1:2] or found) if guest else found[-1:]
 
 
 def parent_of(pid: str) -> int:

@@ -44,21 +44,38 @@ def program() -> Iterator[subprocess.Popen[str]]:
         yield process
 
 
-def test_memory_is_looked_at_between_the_files_of_any_two_processes(
+def test_a_look_at_files_can_be_broken_off_after_any_process(
     keeper: dict[str, Any], program: subprocess.Popen[str]
 ) -> None:
-    """Each may have tens of thousands of maps; to read all of them takes seconds, in which it could burst."""
-    base: Any = keeper["Keeper"]
+    """Each may have tens of thousands of maps; all of them take seconds, in which others wait."""
+    watchful = keeper["Keeper"].__new__(keeper["Keeper"])
+    watchful.memory_device = 0
+    watchful.children = {program.pid: keeper["Child"]("program", program.pid, 1 << 30, 1 << 30, True)}
+    family = keeper["family"](program.pid, keeper["all_below"]())
+    assert len(family) == 4
 
-    class Watchful(base):  # type: ignore[misc]  # of no known type
-        def __init__(self) -> None:
-            self.memory_device, self.looks = 0, 0
-            self.children = {program.pid: keeper["Child"]("program", program.pid, 1 << 30, 1 << 30, True)}
+    work = watchful.look_at_unlinked()
+    pauses = 0
+    while keeper["goes_on"](work, 0):  # no time at all: one process at each go
+        pauses += 1
 
-        def look_at_memory(self) -> None:
-            self.looks += 1
+    assert pauses == len(family)
 
-    watchful = Watchful()
-    watchful.look_at_unlinked()
 
-    assert watchful.looks == len(watchful.family(program.pid)) == 4
+def test_whoever_has_ended_during_the_look_is_not_ended_again(
+    keeper: dict[str, Any], program: subprocess.Popen[str]
+) -> None:
+    """Its number may be another's by then."""
+    watchful = keeper["Keeper"].__new__(keeper["Keeper"])
+    watchful.memory_device = 0
+    child = keeper["Child"]("program", program.pid, 0, 0, True)
+    child.unlinked = -1  # whatever it holds is too much
+    watchful.children = {program.pid: child}
+
+    work = watchful.look_at_unlinked()
+    next(work)
+    del watchful.children[program.pid]
+
+    assert list(work) == [None] * 3
+    assert program.poll() is None
+    assert not child.reason
