@@ -27,6 +27,8 @@ _LATE_S = 5.0
 _AT_ONCE = 32
 # So many may hang at the same time without more than half of all being suspicious.
 _FEW = 2
+# So many times as long most may be silent before it is taken for theirs after all.
+_DOUBT = 10
 
 
 class Vigil:
@@ -51,24 +53,26 @@ class Vigil:
         asked = [(one, node) for one in self._sandboxes() for node in one.expected()]
         heard = await asyncio.gather(*(self._hears(one, node) for one, node in asked))
         silent = [pair for pair, is_heard in zip(asked, heard, strict=True) if not is_heard]
+        patience_s = self._silent_s
         if len(silent) > max(_FEW, len(asked) // 2):
             # What most of them have in common is us: no more descriptors, a relay that accepts nothing.
             logger.info("sandbox.all_silent", extra={"silent": len(silent), "asked": len(asked)})
-            silent = []
+            patience_s *= _DOUBT
         now = time.monotonic()
         self._silent = {_name(*pair): self._silent.get(_name(*pair), now) for pair in silent}
         for one, node in silent:
-            await self._judge(one, node, now - self._silent[_name(one, node)])
+            silent_s = now - self._silent[_name(one, node)]
+            if silent_s >= patience_s:
+                await self._end(one, node)
+            else:
+                logger.info("sandbox.silent", extra={"sandbox": one.record.sandbox_id, "node": node.name})
 
     async def _hears(self, one: LocalSandbox, node: Node) -> bool:
         """Whether it answers, or is not to any more."""
         async with self._places:
             return await _answers(one, node) or node not in one.expected()
 
-    async def _judge(self, one: LocalSandbox, node: Node, silent_s: float) -> None:
-        if silent_s < self._silent_s:
-            logger.info("sandbox.silent", extra={"sandbox": one.record.sandbox_id, "node": node.name})
-            return
+    async def _end(self, one: LocalSandbox, node: Node) -> None:
         del self._silent[_name(one, node)]
         try:
             await one.hangs(node)

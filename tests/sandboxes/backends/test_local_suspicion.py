@@ -43,9 +43,9 @@ def brokers(monkeypatch: pytest.MonkeyPatch) -> list[Broker]:
     return [Broker(f"{number}" * 32) for number in range(6)]
 
 
-def watching(brokers: list[Broker]) -> vigil.Vigil:
-    """No patience at all: who is silent in two rounds is ended in the second."""
-    return vigil.Vigil(lambda: brokers, Limits(broker_silent_s=0.0))  # type: ignore[arg-type, return-value]
+def watching(brokers: list[Broker], silent_s: float = 0.0) -> vigil.Vigil:
+    """With no patience at all, unless some is given."""
+    return vigil.Vigil(lambda: brokers, Limits(broker_silent_s=silent_s))  # type: ignore[arg-type, return-value]
 
 
 async def test_who_is_silent_for_too_long_is_ended_and_nobody_else(brokers: list[Broker]) -> None:
@@ -56,18 +56,22 @@ async def test_who_is_silent_for_too_long_is_ended_and_nobody_else(brokers: list
     assert [one.ended for one in brokers] == [0, 0, 1, 0, 0, 0]
 
 
-async def test_when_most_are_silent_at_once_none_is_ended(brokers: list[Broker]) -> None:
-    watch = watching(brokers)
+async def test_when_most_are_silent_at_once_none_is_ended_before_much_longer(
+    brokers: list[Broker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(vigil, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    watch = watching(brokers, silent_s=30)
     for one in brokers[:4]:
         one.is_silent = True
 
-    await watch.look()
-    await watch.look()
+    for clock[0] in (1000.0, 1040.0, 1299.0):
+        await watch.look()
     assert not any(one.ended for one in brokers)
 
-    brokers[3].is_silent = False
+    clock[0] = 1300.0
     await watch.look()
-    assert [one.ended for one in brokers] == [1, 1, 1, 0, 0, 0]
+    assert [one.ended for one in brokers] == [1, 1, 1, 1, 0, 0]
 
 
 @pytest.mark.logs("sandbox.vigil")
