@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from accounts.models import Cohort, Enrolment, Role
 from tests.browser import shots_of
-from tests.browser.test_pages import LOOKS, Visit, browser, cast, sign_in, visit, width_beyond  # noqa: F401
+from tests.browser.reading import assert_reads_well
+from tests.browser.test_pages import LOOKS, Visit, browser, cast, sign_in, visit  # noqa: F401
 from tests.cast import Cast
 from tests.classroom import school
 
@@ -50,9 +50,7 @@ def test_every_page_of_a_class_keeps_its_policy_pleases_axe_and_fits(
 
         assert visit.said == [], more
         assert visit.asked_elsewhere == [], more
-        assert width_beyond(visit.page) <= 0, more
-        found = Axe().run(visit.page, options={"preload": False})
-        assert found.violations_count == 0, f"{more}\n{found.generate_report()}"
+        assert_reads_well(visit.page, more)
 
 
 def test_without_a_socket_the_page_says_so_and_looks_by_itself(

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser import shots_of
 from tests.browser.people import newcomer
+from tests.browser.reading import assert_reads_well
 from tests.browser.site import RunningSite
 from tests.browser.workbench import LESSON, begin_lab, open_workspace, run, start_sandbox, type_program
 
@@ -73,12 +73,9 @@ def show_board(page: Page) -> None:
     expect(fact).not_to_have_text(fact.text_content() or "")
 
 
-def reads_well(page: Page, name: str) -> None:
+def pictured(page: Page, name: str) -> None:
+    assert_reads_well(page, name)
     shots_of.take(page, f"live-{name}")
-    wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert page.evaluate(wide) <= 0, name
-    found = Axe().run(page, options={"preload": False})
-    assert found.violations_count == 0, f"{name}\n{found.generate_report()}"
 
 
 def test_every_picture_of_a_board_at_work_reads_well(page: Page) -> None:
@@ -88,15 +85,15 @@ def test_every_picture_of_a_board_at_work_reads_well(page: Page) -> None:
     for lens in ("group", "lag", "events", "record"):
         page.locator(f"#t-{lens}").click()
         expect(page.locator(f"#lens-{lens}")).to_be_visible()
-        reads_well(page, lens)
+        pictured(page, lens)
 
     page.locator(".stream button").first.click()
     expect(page.locator("#lens-record .place")).to_be_visible()
-    reads_well(page, "one-record")
+    pictured(page, "one-record")
 
     page.locator(".lanes .twin").click()
     expect(page.locator(".pane.lanes .table td").first).to_be_visible()
-    reads_well(page, "as-text")
+    pictured(page, "as-text")
     page.locator(".lanes .twin").click()
 
 
@@ -107,14 +104,14 @@ def test_the_deck_reads_well_over_a_board_at_work(page: Page, where: str) -> Non
     page.locator("#break").click()
     expect(page.locator("dialog[open]")).to_be_visible()
 
-    reads_well(page, f"deck{'-whole' if where != LESSON else ''}")
+    pictured(page, f"deck{'-whole' if where != LESSON else ''}")
 
 
 def test_the_whole_board_reads_well_while_records_come(page: Page) -> None:
     page.goto("/board/")
     show_board(page)
 
-    reads_well(page, "whole")
+    pictured(page, "whole")
 
 
 def test_the_workspace_reads_well_while_a_program_runs(page: Page) -> None:
@@ -124,12 +121,12 @@ def test_the_workspace_reads_well_while_a_program_runs(page: Page) -> None:
     page.locator(".cm-content").focus()
     expect(page.locator(".outs").get_by_role("button", name="Stop", exact=True)).to_be_visible()
     expect(page.locator(".outs")).to_contain_text("sent")
-    reads_well(page, "editor")
+    pictured(page, "editor")
 
     page.locator("#file-new").click()
     expect(page.locator("#file-name")).to_be_focused()
-    reads_well(page, "new-file")
+    pictured(page, "new-file")
     page.keyboard.press("Escape")
     page.locator("#file-delete").click()
     expect(page.get_by_role("button", name="Keep it")).to_be_visible()
-    reads_well(page, "delete-file")
+    pictured(page, "delete-file")

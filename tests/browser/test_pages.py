@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests import make, small_course
+from tests.browser.reading import assert_reads_well
 from tests.browser.site import CHROMIUM
 from tests.cast import Cast, assemble
 
@@ -123,15 +123,7 @@ def test_every_page_keeps_its_policy_pleases_axe_and_fits(visit: Visit) -> None:
 
             assert visit.said == [], f"{person} {address}"
             assert visit.asked_elsewhere == [], f"{person} {address}"
-            assert width_beyond(visit.page) <= 0, f"{person} {address}"
-            # It would fetch imported sheets by itself, from where they are not.
-            found = Axe().run(visit.page, options={"preload": False})
-            assert found.violations_count == 0, f"{person} {address}\n{found.generate_report()}"
-
-
-def width_beyond(page: Page) -> int:
-    """How many pixels of the page are cut off at the right."""
-    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+            assert_reads_well(visit.page, f"{person} {address}")
 
 
 def test_one_signs_in_and_out_with_keys_alone(visit: Visit) -> None:

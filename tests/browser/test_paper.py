@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from accounts.models import Cohort
+from tests.browser.reading import width_beyond
 from tests.browser.test_classroom_pages import hall  # noqa: F401
-from tests.browser.test_pages import Visit, browser, cast, sign_in, visit, width_beyond  # noqa: F401
+from tests.browser.test_pages import Visit, browser, cast, sign_in, visit  # noqa: F401
 from tests.classroom import school
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

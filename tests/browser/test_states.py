@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.urls import clear_url_caches
 from django.utils import timezone
 from playwright.sync_api import expect
@@ -18,7 +17,8 @@ from sandboxes import expiry, faults, reconcile, services
 from sandboxes.backends.base import Fault
 from sandboxes.models import Cluster, FaultRecord, Sandbox
 from tests.browser import shots_of
-from tests.browser.test_pages import LOOKS, Visit, browser, cast, sign_in, visit, width_beyond  # noqa: F401
+from tests.browser.reading import assert_reads_well
+from tests.browser.test_pages import LOOKS, Visit, browser, cast, sign_in, visit  # noqa: F401
 from tests.cast import Cast
 from tests.sandboxes.conftest import Use, use_backend  # noqa: F401
 from tests.sandboxes.driving import ready_sandbox, settle, sweep_and_settle
@@ -178,9 +178,7 @@ def without_streams(visit: Visit) -> None:  # noqa: F811
 def settled(visit: Visit, name: str) -> None:  # noqa: F811
     shots_of.take(visit.page, f"state-{name}")
     assert visit.said == [], name
-    assert width_beyond(visit.page) <= 0, name
-    found = Axe().run(visit.page, options={"preload": False})
-    assert found.violations_count == 0, f"{name}\n{found.generate_report()}"
+    assert_reads_well(visit.page, name)
 
 
 @pytest.fixture
