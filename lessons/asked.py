@@ -57,7 +57,7 @@ def why_of(ask: dict[str, Any], answer: Answer) -> SafeString:
     else:
         why = ask["why"] if answer.right else ask["whys"].get(answer.answer, "Not yet. Try once more.")
     if answer.right and answer.measured is not None:
-        why = f"<b>Your cluster says {answer.measured:g}.</b> {why}"
+        why = f"<b>Your sandbox says {answer.measured:g}.</b> {why}"
     return safe(f"<p>{why}</p>")
 
 

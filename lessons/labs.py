@@ -114,7 +114,7 @@ class Task(Written):
     text: str = ""
     stimulus: tuple[Stimulus, ...] = ()
     within: Annotated[float, Field(gt=0)] | None = None
-    waiting: Sentence = "Watching your cluster."
+    waiting: Sentence = "Watching your sandbox."
     done: Sentence = "Done."
     requires: tuple[Slug, ...] = ()
 

@@ -1,4 +1,4 @@
-"""The number a question asks for, read from the student's own cluster."""
+"""The number a question asks for, read from the student's own sandbox."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def read_number(view: SandboxView, read: Read) -> float:
     """The number a question asks for; NotNow when the thing it is read from is not there."""
     offsets = {o.partition: o for o in view.offsets(read.topic or "")}
     if read.topic and not offsets:
-        raise NotNow(f"Your cluster has no topic {read.topic} yet, so there is nothing to read.")
+        raise NotNow(f"Your sandbox has no topic {read.topic} yet, so there is nothing to read.")
     if read.partition is not None:
         offsets = {p: o for p, o in offsets.items() if p == read.partition}
     if read.what in ("lag", "members", "committed"):
@@ -29,7 +29,7 @@ def read_number(view: SandboxView, read: Read) -> float:
 def _group_number(view: SandboxView, read: Read, offsets: dict[int, Any]) -> float:
     group = view.group(read.group or "")
     if group is None:
-        raise NotNow(f"Your cluster has no group {read.group} yet, so there is nothing to read.")
+        raise NotNow(f"Your sandbox has no group {read.group} yet, so there is nothing to read.")
     if read.what == "members":
         return len(group.members)
     committed = group.committed_to(read.topic or "")

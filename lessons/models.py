@@ -215,7 +215,7 @@ class Answer(models.Model):
 
     kind:  "quiz", may be tried again; or "predict", written once and not graded (right stays empty).
     first: the first answer given, for finding questions that mislead; measured: a numeric item's truth
-           on the student's own cluster when they answered.
+           on the student's own sandbox when they answered.
     """
 
     class Kind(models.TextChoices):

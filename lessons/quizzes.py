@@ -21,7 +21,7 @@ class Option(Written):
 
 
 class Read(Written):
-    """A number read from the student's own cluster when they answer; partition None sums over all."""
+    """A number read from the student's own sandbox when they answer; partition None sums over all."""
 
     what: Reading
     topic: TopicName | None = None
@@ -91,7 +91,7 @@ def _complaints(item: Item) -> list[str]:
 def is_right(item: Item, answer: str, *, measured: float | None = None) -> bool:
     """Whether `answer` is right: an option id, ids joined by commas in order, or a number.
 
-    measured: what the student's cluster said, for an item with `read`.
+    measured: what the student's sandbox said, for an item with `read`.
     """
     if item.kind == "choice":
         return any(option.right and option.id == answer for option in item.options)

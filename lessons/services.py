@@ -295,11 +295,11 @@ def _answer_of(user: User, lesson_id: str, kind: str, item_id: str) -> Answer | 
 
 
 def _measured(user: User, read: Read) -> float:
-    """What the user's own cluster says; NotNow when it cannot be asked."""
+    """What the user's own sandbox says; NotNow when it cannot be asked."""
     sandbox = selectors.live_sandbox(user)
     if sandbox is None or sandbox.now not in _READY:
-        raise NotNow("This one is read from your cluster. Start your sandbox first.")
+        raise NotNow("This one is read from your sandbox. Start your sandbox first.")
     try:
         return read_number(open_view(sandbox.id), read)
     except ViewUnavailable as error:
-        raise NotNow("Your cluster does not answer just now. Try again in a moment.") from error
+        raise NotNow("Your sandbox does not answer just now. Try again in a moment.") from error

@@ -67,7 +67,7 @@ def search(request: HttpRequest) -> HttpResponse:
 @signed_in
 @require_safe
 def board(request: HttpRequest) -> HttpResponse:
-    """The student's whole cluster on a page of its own, and all that the course's labs offer to break."""
+    """The student's whole sandbox on a page of its own, and all that the course's labs offer to break."""
     served, user = _course(), _user(request)
     context = {"course": served.version, "sandbox": live_sandbox(user), "deck": every_card(served)}
     return render(request, "lessons/board.html", context)

@@ -66,7 +66,7 @@ export function createPlate(stage, look, { whole, onSandbox, onMode, onPanel, on
     socket = connect({ url: socketAddress("live", id), view: () => look.view(), onFrame: frame, onLink: linked });
   }
 
-  /** With a cluster the plate is the board, and the panel hides behind the chip; without one it is the panel. */
+  /** With a sandbox the plate is the board, and the panel hides behind the chip; without one it is the panel. */
   function show(alive) {
     stage.dataset.mode = alive ? "board" : "panel";
     if (alive) slot.setAttribute("popover", "auto");
@@ -126,7 +126,7 @@ export function createPlate(stage, look, { whole, onSandbox, onMode, onPanel, on
     onStatus?.(Boolean(model.t) && shown);
   }
 
-  /** Without a cluster the panel is on the plate already: the chip leads there. */
+  /** Without a sandbox the panel is on the plate already: the chip leads there. */
   $("#chip").addEventListener("click", () => {
     if (stage.dataset.mode === "panel") stage.scrollIntoView({ behavior: still() ? "auto" : "smooth" });
   });

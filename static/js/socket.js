@@ -18,7 +18,7 @@ const HIDDEN_AFTER = 10_000;
 
 /** Close codes that no further try can mend; 4408 (slow) and the rest resume. */
 const FINAL = new Map([
-  [4401, "You are signed out. Sign in again to see your cluster."],
+  [4401, "You are signed out. Sign in again to see your sandbox."],
   [4403, "This sandbox belongs to someone else."],
   [4404, "This sandbox is gone. Start a new one."],
 ]);

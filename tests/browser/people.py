@@ -6,7 +6,7 @@ from tests.browser.site import RunningSite
 
 
 def newcomer(context: BrowserContext, site: RunningSite, username: str) -> Page:
-    """Somebody new, signed in: no other test has touched their cluster, files and labs."""
+    """Somebody new, signed in: no other test has touched their sandbox, files and labs."""
     page = context.new_page()
     sign_in(page, username, add_user(site, username))
     return page

@@ -253,7 +253,7 @@ def test_the_answer_to_a_press_arrives_when_news_of_it_came_first(visit: Visit, 
 
     visit.page.locator("#wake").click()
 
-    expect(visit.page.locator("#sandbox-panel")).to_contain_text("Your cluster is waking")
+    expect(visit.page.locator("#sandbox-panel")).to_contain_text("Your sandbox is waking")
     assert visit.said == []
 
 

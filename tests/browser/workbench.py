@@ -9,7 +9,7 @@ LESSON = "/lessons/first-producer/"
 
 
 def start_sandbox(page: Page) -> None:
-    """Press Start and wait until the cluster is theirs."""
+    """Press Start and wait until the sandbox is theirs."""
     expect(page.locator("#sandbox-panel[data-state]:not([aria-busy])")).to_have_count(1)
     page.locator("[data-do=start]").first.click()
     expect(page.locator("#chip-state")).to_have_text("ready", timeout=READY_MS)

@@ -187,7 +187,7 @@ def _struggle(attempt: Attempt, task_id: str, chance: random.Random, at: datetim
             user=attempt.user, lab_id=attempt.lab_id_text, task_id=task_id, cause=cause, step=1, at=at
         )
     else:
-        is_judged(attempt, task_id, "waiting", at=at, sentence="Watching your cluster.")
+        is_judged(attempt, task_id, "waiting", at=at, sentence="Watching your sandbox.")
     Answer.objects.create(
         user=attempt.user, lesson_id=attempt.lesson_id, kind="quiz", item_id="reading", answer="nothing",
         first="marked", right=True, tries=2, at=at,

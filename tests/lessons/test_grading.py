@@ -119,7 +119,7 @@ def test_waiting_longer_than_a_task_allows_is_timed_out() -> None:
 
 
 def test_waiting_without_words_says_what_the_task_says() -> None:
-    assert judge(PaperView()).sentence == "Watching your cluster."
+    assert judge(PaperView()).sentence == "Watching your sandbox."
 
 
 def test_a_thousand_judgements_of_one_look_are_one_verdict() -> None:

@@ -204,7 +204,7 @@ def test_a_wrong_number_does_not_tell_what_the_cluster_says() -> None:
     right = why_of(ask, Answer(answer="24", right=True, measured=24))
 
     assert "24" not in wrong
-    assert "Your cluster says 24." in right
+    assert "Your sandbox says 24." in right
 
 
 def test_a_prediction_shows_the_answer_and_cannot_be_changed(page: Client) -> None:

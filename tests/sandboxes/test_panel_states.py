@@ -97,7 +97,7 @@ def test_a_warm_one_is_offered_as_such(page: Client) -> None:
     taken = page.post("/sandbox/start/", headers=HTMX).content.decode()
 
     assert "waiting, started and proven" in offered
-    assert "Your cluster is being handed over" in taken
+    assert "Your sandbox is being handed over" in taken
 
 
 def test_the_answer_to_a_press_takes_the_focus_and_a_look_does_not(page: Client, line: list[Sandbox]) -> None:

@@ -9,7 +9,7 @@ from lessons.grader import Grader
 
 
 class Command(BaseCommand):
-    help = "Watch open attempts and have them judged whenever their cluster changes."
+    help = "Watch open attempts and have them judged whenever their sandbox changes."
 
     def handle(self, *args: Any, **options: Any) -> None:
         with suppress(asyncio.CancelledError):

@@ -1,4 +1,4 @@
-/** The board on a page of its own: the student's whole cluster at once, every closer look open. */
+/** The board on a page of its own: the student's whole sandbox at once, every closer look open. */
 import { createDeck } from "../deck.js";
 import { inkOf } from "../keys.js";
 import { Look } from "../look.js";

@@ -1,5 +1,5 @@
 /**
- * The lesson page: the plate with the student's cluster, the text that reads from it, and the tools. Wires modules to
+ * The lesson page: the plate with the student's sandbox, the text that reads from it, and the tools. Wires modules to
  * elements and to each other; what they do is theirs.
  */
 import { localClocks } from "../clocks.js";
@@ -23,7 +23,7 @@ const dress = keyWords(document, look, inkOf);
 document.addEventListener("htmx:afterSettle", dress);
 const numbers = liveValues(document);
 const sheet = createSheet(stage, $("#mini"));
-/** Workspace and failure deck are fetched with the first cluster: a reader without one does not wait for them. */
+/** Workspace and failure deck are fetched with the first sandbox: a reader without one does not wait for them. */
 let tools = null;
 
 const plate = createPlate(stage, look, { onSandbox, onMode, onPanel, onNews, onStatus });
@@ -97,10 +97,10 @@ async function openFile(button) {
   begin?.focus({ preventScroll: true });
 }
 
-/** The missing cluster, in words beside the button that needs it; gone when there is one. */
+/** The missing sandbox, in words beside the button that needs it; gone when there is one. */
 function sayFirst(button) {
   document.querySelector(".start-first")?.remove();
-  const link = h("a", { href: "#board" }, "Start your cluster first.");
+  const link = h("a", { href: "#board" }, "Start your sandbox first.");
   const line = h("span", { className: "start-first" });
   line.setAttribute("role", "status");
   button.after(line);
