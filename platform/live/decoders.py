@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from live.wire.errors import CorruptAnswer
-from live.wire.groups import assigned_in
-from live.wire.primitives import Reader
+from sandboxes.wire.errors import CorruptAnswer
+from sandboxes.wire.groups import assigned_in
+from sandboxes.wire.primitives import Reader
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from live.decoders import (
     TargetEpoch,
 )
 from live.snapshots import Group, Member
-from live.wire.groups import DescribedGroup
+from sandboxes.wire.groups import DescribedGroup
 
 TopicName = Callable[[bytes], str | None]
 

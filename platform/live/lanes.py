@@ -16,9 +16,9 @@ import orjson
 from live.bounds import Allowance, Kept
 from live.frames import RECORDS_KEPT, RECORDS_PER_SECOND, Part
 from live.previews import preview
-from live.wire import batches
-from live.wire.batches import Batch
-from live.wire.errors import CorruptAnswer
+from sandboxes.wire import batches
+from sandboxes.wire.batches import Batch
+from sandboxes.wire.errors import CorruptAnswer
 
 BURST = 3 * RECORDS_PER_SECOND
 RUN_RECORDS = 16

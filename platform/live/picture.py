@@ -14,8 +14,8 @@ from live.decoders import Commit, Decoded, Undecoded
 from live.deltas import Event
 from live.lanes import TopicLane
 from live.snapshots import Broker, Group, Partition, Snapshot, Topic
-from live.wire.groups import DescribedGroup
-from live.wire.requests import ClusterMeta, TopicMeta
+from sandboxes.wire.groups import DescribedGroup
+from sandboxes.wire.requests import ClusterMeta, TopicMeta
 
 Offsets = Mapping[tuple[str, int], int]
 

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from live.frames import HEADERS, KEY_BYTES, VALUE_BYTES
-from live.wire.batches import WireRecord
+from sandboxes.wire.batches import WireRecord
 
 HEX_BYTES = 512
 _HEADERS_BYTES = 1024

@@ -13,17 +13,17 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from live.cluster import Cluster
 from live.decoders import Commit, Decoded, decode
 from live.frames import RECORDS_KEPT
 from live.lanes import TopicLane
 from live.picture import MOST_GROUPS, Picture
 from live.tails import Sink, StartAt, TopicTail
-from live.wire import batches, requests
-from live.wire.batches import Batch
-from live.wire.errors import CorruptAnswer, WireError
-from live.wire.groups import ListedGroup, describe_classic, describe_consumer, list_groups, offset_fetch
-from live.wire.requests import EARLIEST, LATEST, ClusterMeta
+from sandboxes.wire import batches, requests
+from sandboxes.wire.batches import Batch
+from sandboxes.wire.cluster import Cluster
+from sandboxes.wire.errors import CorruptAnswer, WireError
+from sandboxes.wire.groups import ListedGroup, describe_classic, describe_consumer, list_groups, offset_fetch
+from sandboxes.wire.requests import EARLIEST, LATEST, ClusterMeta
 
 logger = logging.getLogger(__name__)
 

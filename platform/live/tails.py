@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
-from live.cluster import Cluster
-from live.wire import batches, requests
-from live.wire.batches import Batch
-from live.wire.connection import Connection
-from live.wire.errors import GONE, MOVED, CorruptAnswer, TooLarge, WireError
-from live.wire.requests import EARLIEST, LATEST, Fetched, PartitionMeta, Position, TopicMeta
+from sandboxes.wire import batches, requests
+from sandboxes.wire.batches import Batch
+from sandboxes.wire.cluster import Cluster
+from sandboxes.wire.connection import Connection
+from sandboxes.wire.errors import GONE, MOVED, CorruptAnswer, TooLarge, WireError
+from sandboxes.wire.requests import EARLIEST, LATEST, Fetched, PartitionMeta, Position, TopicMeta
 
 PARTITION_BYTES = 512 * 1024
 TOTAL_BYTES = 4 * 1024 * 1024

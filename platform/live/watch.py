@@ -13,7 +13,6 @@ from typing import Any
 from redis.exceptions import RedisError
 from structlog.contextvars import bind_contextvars
 
-from live.cluster import Cluster, addresses
 from live.feed import Feed
 from live.pacing import Pacer
 from live.picture import Picture
@@ -21,8 +20,9 @@ from live.sources import ClusterPoll, GroupPoll, group_tail, topic_tail
 from live.stopping import stop
 from live.stream import Stream
 from live.tails import TopicTail
-from live.wire.sasl import Credentials
 from sandboxes.backends.base import KafkaEndpoint
+from sandboxes.wire.cluster import Cluster, addresses
+from sandboxes.wire.sasl import Credentials
 
 logger = logging.getLogger(__name__)
 

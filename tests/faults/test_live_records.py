@@ -16,7 +16,7 @@ from confluent_kafka import Producer
 
 from live.feed import Feed, connect
 from live.stream import RING_BYTES
-from live.wire import connection
+from sandboxes.wire import connection
 from tests.faults.table import Case
 from tests.live.browser import Browser, Frame
 from tests.live.real import Kafka, Watching, ends, in_thread, kafka_in, watching_from

@@ -9,8 +9,8 @@ from live.feed import Feed
 from live.lanes import TopicLane
 from live.picture import Picture
 from live.stream import Output, Stream
-from live.wire.requests import ClusterMeta, PartitionMeta, TopicMeta
-from tests.live.test_batches import batch_of, body_of
+from sandboxes.wire.requests import ClusterMeta, PartitionMeta, TopicMeta
+from tests.sandboxes.wire.test_batches import batch_of, body_of
 
 TOPIC_IDS = {"orders": b"o" * 16, "payments": b"p" * 16}
 

@@ -5,7 +5,7 @@ import pytest
 from live.decoders import Commit
 from live.picture import MOST_GROUPS, Picture
 from live.sources import GroupPoll
-from live.wire.groups import ListedGroup
+from sandboxes.wire.groups import ListedGroup
 
 
 @pytest.fixture

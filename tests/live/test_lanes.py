@@ -11,10 +11,10 @@ from live import frames, lanes
 from live.frames import RECORDS_KEPT, Part
 from live.lanes import BURST, FRAME_BYTES, KEPT_BYTES, Run, TopicLane, pack
 from live.previews import HEX_BYTES, preview, shown
-from live.wire import batches, codecs
-from live.wire.batches import Batch, WireRecord, records
-from live.wire.primitives import uvarint
-from tests.live.test_batches import batch_of, body_of
+from sandboxes.wire import batches, codecs
+from sandboxes.wire.batches import Batch, WireRecord, records
+from sandboxes.wire.primitives import uvarint
+from tests.sandboxes.wire.test_batches import batch_of, body_of
 
 
 def batch(base: int, count: int, value: bytes = b"v") -> Batch:

@@ -19,17 +19,17 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import NewPartitions
 
 from live import feed as feed_module
-from live.cluster import Cluster, addresses
 from live.feed import Feed
-from live.wire import batches, requests
-from live.wire.errors import WireError
-from live.wire.sasl import Credentials
 from sandboxes.backends.base import Fault, KafkaEndpoint
-from tests.live import oracle
+from sandboxes.wire import batches, requests
+from sandboxes.wire.cluster import Cluster, addresses
+from sandboxes.wire.errors import WireError
+from sandboxes.wire.sasl import Credentials
 from tests.live.browser import Browser
 from tests.live.real import Kafka, Watching, ends, in_thread, kafka_in, watching_from
 from tests.live.valkey import Valkey
 from tests.sandboxes.backends.local_host import LocalHost, running_host
+from tests.sandboxes.wire import oracle
 
 pytestmark = pytest.mark.kafka
 

@@ -12,10 +12,10 @@ from live.feed import Feed
 from live.sampler import Sampler
 from live.stopping import stop
 from live.watch import Gone
-from live.wire import requests
-from live.wire.connection import Connection
-from live.wire.errors import WireError
 from sandboxes.backends.base import KafkaEndpoint
+from sandboxes.wire import requests
+from sandboxes.wire.connection import Connection
+from sandboxes.wire.errors import WireError
 
 ADA = "a" * 32
 

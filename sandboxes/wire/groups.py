@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from live.wire.primitives import (
+from sandboxes.wire.primitives import (
     FALSE,
     NO_TAGS,
     NULL,
@@ -14,7 +14,7 @@ from live.wire.primitives import (
     string,
     uvarint,
 )
-from live.wire.requests import Request, check
+from sandboxes.wire.requests import Request, check
 
 
 @dataclass(frozen=True, slots=True)

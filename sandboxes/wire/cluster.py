@@ -11,11 +11,11 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from live.wire import requests
-from live.wire.connection import Address, Connection
-from live.wire.errors import WireError
-from live.wire.requests import ClusterMeta, Request, TopicMeta
-from live.wire.sasl import Credentials
+from sandboxes.wire import requests
+from sandboxes.wire.connection import Address, Connection
+from sandboxes.wire.errors import WireError
+from sandboxes.wire.requests import ClusterMeta, Request, TopicMeta
+from sandboxes.wire.sasl import Credentials
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from live.wire.errors import WireError
+from sandboxes.wire.errors import WireError
 
 Exchange = Callable[[bytes], Awaitable[bytes]]
 

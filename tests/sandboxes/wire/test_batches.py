@@ -9,12 +9,12 @@ import lz4.frame
 import pytest
 import zstandard
 
-from live.wire import codecs
-from live.wire.batches import HEADER_BYTES, Batch, WireRecord, last_record, records, scan
-from live.wire.errors import CorruptAnswer
-from live.wire.primitives import Reader, uvarint
+from sandboxes.wire import codecs
+from sandboxes.wire.batches import HEADER_BYTES, Batch, WireRecord, last_record, records, scan
+from sandboxes.wire.errors import CorruptAnswer
+from sandboxes.wire.primitives import Reader, uvarint
 from tests.gates.seed import dice
-from tests.live import oracle
+from tests.sandboxes.wire import oracle
 
 HEADERS = [("trace", b"a1"), ("none", None), ("näme", b"\xff\x00")]
 VALUES = [b'{"n":1}', None, b"", b"\x00\x01\xff", "päper 🦀".encode(), b"x" * 5000]

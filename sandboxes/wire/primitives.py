@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable
 from typing import TypeVar
 
-from live.wire.errors import CorruptAnswer
+from sandboxes.wire.errors import CorruptAnswer
 
 T = TypeVar("T")
 

@@ -9,9 +9,9 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from live.wire.codecs import CAP, inflate
-from live.wire.errors import CorruptAnswer
-from live.wire.primitives import Reader
+from sandboxes.wire.codecs import CAP, inflate
+from sandboxes.wire.errors import CorruptAnswer
+from sandboxes.wire.primitives import Reader
 
 # base offset, length | leader epoch, magic, crc, attributes, last offset delta, base and max timestamp,
 # producer id and epoch, base sequence, record count (DefaultRecordBatch in Kafka's sources)

@@ -10,11 +10,11 @@ import asyncio
 import contextlib
 from typing import TypeVar
 
-from live.wire import requests
-from live.wire.errors import CorruptAnswer, TooLarge, WireError
-from live.wire.primitives import Reader
-from live.wire.requests import Request
-from live.wire.sasl import Credentials, sign_in
+from sandboxes.wire import requests
+from sandboxes.wire.errors import CorruptAnswer, TooLarge, WireError
+from sandboxes.wire.primitives import Reader
+from sandboxes.wire.requests import Request
+from sandboxes.wire.sasl import Credentials, sign_in
 
 T = TypeVar("T")
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from live.wire.errors import Refused
-from live.wire.primitives import (
+from sandboxes.wire.errors import Refused
+from sandboxes.wire.primitives import (
     FALSE,
     NO_TAGS,
     NULL,
@@ -52,7 +52,7 @@ class Request(Generic[T_co]):
 
 def api_versions() -> Request[dict[int, tuple[int, int]]]:
     """Of each API the lowest and highest version. Its answer has the oldest header whatever the version."""
-    return Request(18, 3, string("millrace-live") + string("1") + NO_TAGS, _api_versions, answer_tags=False)
+    return Request(18, 3, string("millrace") + string("1") + NO_TAGS, _api_versions, answer_tags=False)
 
 
 def _api_versions(r: Reader) -> dict[int, tuple[int, int]]:

@@ -9,7 +9,7 @@ import cramjam
 import lz4.frame
 import zstandard
 
-from live.wire.errors import CorruptAnswer
+from sandboxes.wire.errors import CorruptAnswer
 
 CAP = 4 * 1024 * 1024
 _GZIP_WINDOW = 31
