@@ -61,7 +61,7 @@ class ClusterEvent(models.Model):
 class PoolReservation(models.Model):
     """So many warm sandboxes wanted for something that is known to come: a class that begins at ten.
 
-    Each claim made after it was written takes one off; what is left is given up at `until`.
+    A claim made while it runs takes one off; what is left is given up at `until`.
     """
 
     cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="reservations")

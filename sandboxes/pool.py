@@ -44,6 +44,8 @@ _NO_TROUBLE = {TOO_OLD, WITH_SITE}
 SURPLUS_STAYS = timedelta(minutes=10)
 TROUBLE_WINDOW = timedelta(minutes=5)
 TROUBLES = 3
+# A reservation lasts a day at most: what ended before that has run beside none that still runs.
+_SHARED_WITHIN = timedelta(days=1)
 # In a rush all that one look has found may be taken by others; then there may be more behind them.
 _CANDIDATES, _LOOKS = 30, 5
 
@@ -147,7 +149,10 @@ def stock(cluster: Cluster, profile: str) -> Stock:
     now = timezone.now()
     per_second = _demand(cluster, profile, since=now - RATE_WINDOW).count() / RATE_WINDOW.total_seconds()
     rule = queueing.base_stock(per_second, _refill_s(cluster, profile))
-    return Stock(by_rule=min(rule, settings.WARM_POOL), reserved=_reserved(cluster, profile, now))
+    return Stock(
+        by_rule=min(rule, settings.WARM_POOL),
+        reserved=sum(left_of_reservations(cluster, profile, now).values()),
+    )
 
 
 def claims(cluster: Cluster, profile: str, *, since: datetime) -> QuerySet[SandboxEvent]:
@@ -178,10 +183,24 @@ def _refill_s(cluster: Cluster, profile: str) -> float:
     return SWEEP_S + (median(took_s) if took_s else ASSUMED_START_S)
 
 
-def _reserved(cluster: Cluster, profile: str, now: datetime) -> int:
-    """What is left of the reservations: each claim since one was made takes one off."""
-    running = PoolReservation.objects.filter(cluster=cluster, profile=profile, until__gt=now)
-    return sum(max(0, one.count - claims(cluster, profile, since=one.created_at).count()) for one in running)
+def left_of_reservations(cluster: Cluster, profile: str, now: datetime) -> dict[int, int]:
+    """What is left of each reservation that runs, by its id.
+
+    Each claim takes one off one of them: of those that ran at that moment, and had some left, the one that
+    ends first. Reservations that are over took claims in their time, and so are looked at, too.
+    """
+    ours = PoolReservation.objects.filter(cluster=cluster, profile=profile)
+    running = {one.pk for one in ours.filter(until__gt=now)}
+    if not running:
+        return {}
+    lately = list(ours.filter(until__gt=now - _SHARED_WITHIN).order_by("until", "pk"))
+    left = {one.pk: one.count for one in lately}
+    since = min(one.created_at for one in lately)
+    for at in claims(cluster, profile, since=since).order_by("at").values_list("at", flat=True):
+        taken_from = next((o.pk for o in lately if o.created_at <= at < o.until and left[o.pk]), None)
+        if taken_from is not None:
+            left[taken_from] -= 1
+    return {pk: count for pk, count in left.items() if pk in running}
 
 
 # -- keeping it so -----------------------------------------------------------------------------------------

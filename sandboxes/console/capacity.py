@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from sandboxes import estimates, pulse, selectors
+from sandboxes import estimates, pool, pulse, selectors
 from sandboxes.console import words
 from sandboxes.console.needs import Need, needs_of
 from sandboxes.console.places import Place, places_of
@@ -38,12 +38,20 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reserved:
+    """A reservation that still runs. left: how many of it are kept; the others were claimed."""
+
+    asked: PoolReservation
+    left: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
     """Everything on the page of clusters."""
 
     places: tuple[Place, ...]
     pools: tuple[PoolRow, ...]
-    reservations: tuple[PoolReservation, ...]
+    reservations: tuple[Reserved, ...]
     queue: tuple[Waiter, ...]
     failures: tuple[Failure, ...]
     needs: tuple[Need, ...]
@@ -85,9 +93,7 @@ def capacity() -> Capacity:
     return Capacity(
         places=places,
         pools=selectors.pool_rows(),
-        reservations=tuple(
-            PoolReservation.objects.filter(until__gt=now).select_related("by", "cluster").order_by("until")
-        ),
+        reservations=_reservations(now),
         queue=tuple(_waiter(row) for row in selectors.queue_rows()),
         failures=_failures(now),
         needs=needs_of(places, lingering, swept_s, now),
@@ -96,6 +102,14 @@ def capacity() -> Capacity:
         swept=words.NOTHING if swept_s is None else words.lasting(swept_s),
         estimate=estimates.estimate("kafka-1"),
     )
+
+
+def _reservations(now: datetime) -> tuple[Reserved, ...]:
+    running = PoolReservation.objects.filter(until__gt=now).select_related("by", "cluster").order_by("until")
+    kept: dict[int, int] = {}
+    for cluster, profile in {(one.cluster, one.profile) for one in running}:
+        kept |= pool.left_of_reservations(cluster, profile, now)
+    return tuple(Reserved(asked=one, left=kept.get(one.pk, 0)) for one in running)
 
 
 def _waiter(row: selectors.QueueRow) -> Waiter:

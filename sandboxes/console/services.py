@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from sandboxes import services
+from sandboxes import pool, services
 from sandboxes.console import words
 from sandboxes.errors import NotPossibleNow
 from sandboxes.models import Cluster, ClusterEvent, PoolReservation
@@ -61,12 +61,14 @@ def reserve(cluster: Cluster, *, profile: str, count: int, minutes: int, reason:
 def release(reservation: PoolReservation, *, by: User) -> str:
     """Give up what is left of a reservation; the row stays, as a note of what was asked for."""
     now = timezone.now()
+    left = pool.left_of_reservations(reservation.cluster, reservation.profile, now).get(reservation.pk, 0)
     if not PoolReservation.objects.filter(pk=reservation.pk, until__gt=now).update(until=now):
         return "That reservation had ended already; nothing was changed."
-    left = words.lasting((reservation.until - now).total_seconds())
-    what = f"{reservation.count} {reservation.profile}"
-    _note(reservation.cluster, "release", f"Gave up {what}, {left} early", by)
-    return f"The reservation of {what} is given up, {left} early."
+    early = words.lasting((reservation.until - now).total_seconds())
+    kept = "" if left == reservation.count else f"{left} of "
+    what = f"{kept}{reservation.count} {reservation.profile}"
+    _note(reservation.cluster, "release", f"Gave up {what}, {early} early", by)
+    return f"The reservation of {what} is given up, {early} early."
 
 
 def _note(cluster: Cluster, what: str, said: str, by: User) -> None:

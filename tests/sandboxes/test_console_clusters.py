@@ -136,6 +136,51 @@ def test_reservations_are_told_with_who_asked_and_can_be_given_up(console: Conso
     assert "had ended already" in console.post(f"/console/reservations/{made.pk}/release/")
 
 
+def claimed(cluster: Cluster, count: int) -> None:
+    """So many students were given a warm sandbox there, just now."""
+    for sandbox in made_up(count, cluster=cluster):
+        SandboxEvent.objects.create(
+            sandbox=sandbox, kind="move", old="warm", new="binding", generation=1, actor="student"
+        )
+
+
+@pytest.mark.parametrize(
+    ("used", "said", "on_the_button"),
+    [
+        (0, "30 kafka-1 on hall, none used yet", "Give it up"),
+        (1, "29 of 30 kafka-1 on hall left", "Give it up"),
+        (30, "All 30 kafka-1 on hall used", "Take it off the list"),
+        (34, "All 30 kafka-1 on hall used", "Take it off the list"),
+    ],
+)
+def test_a_reservation_is_told_with_what_is_left_of_it(
+    console: Console, hall: Cluster, used: int, said: str, on_the_button: str
+) -> None:
+    console.post(at(hall, "reserve/"), profile="kafka-1", count="30", minutes="90", reason="")
+    claimed(hall, used)
+
+    page = console.get(CLUSTERS)
+    given_up = console.post(f"/console/reservations/{PoolReservation.objects.get().pk}/release/")
+
+    assert said in page
+    assert on_the_button in page
+    kept = max(0, 30 - used)
+    assert f"The reservation of {f'{kept} of ' if used else ''}30 kafka-1 is given up" in given_up
+
+
+def test_a_claim_is_taken_off_one_reservation_only(console: Console, hall: Cluster) -> None:
+    for minutes, reason in (("90", "Group 2"), ("60", "Group 1")):
+        console.post(at(hall, "reserve/"), profile="kafka-1", count="3", minutes=minutes, reason=reason)
+    claimed(hall, 4)
+    told = capacity()
+    assert [(one.asked.reason, one.left) for one in told.reservations] == [("Group 1", 0), ("Group 2", 2)]
+    assert told.pools[0].reserved == 2
+
+    # Group 1 is over: what its students took is not asked back of Group 2.
+    PoolReservation.objects.filter(reason="Group 1").update(until=timezone.now())
+    assert [(one.asked.reason, one.left) for one in capacity().reservations] == [("Group 2", 2)]
+
+
 def test_the_pool_is_told_as_it_is(console: Console, hall: Cluster) -> None:
     Sandbox.objects.bulk_create(
         Sandbox(owner=None, cluster=hall, state=state, frozen=state is State.WARM)
