@@ -3,11 +3,13 @@
     a deleted sandbox, with its events                  KEEP_HISTORY_DAYS after it was deleted
     one that an instructor or admin did something to    KEEP_AUDIT_DAYS after it was deleted
     of any other: stages, faults, freezing, extending   after KEEP_HISTORY_DAYS; no act of staff, no move
+    the record of a fault                               KEEP_HISTORY_DAYS after it was taken out
 
-So the moves of a sandbox are whole for as long as there is one, and what staff did outlasts the rest of it.
-Attempts, verdicts and marks are the students' and stay: an attempt only loses its link to a sandbox that was
-deleted long ago. Each function removes one slice in one short transaction, so that nobody who writes to
-SQLite meanwhile waits for long; what was removed already is not there to be removed twice.
+A fault that is still in force has no such time, so its record stays however old it is. The moves of a
+sandbox are whole for as long as there is one, and what staff did outlasts the rest of it. Attempts, verdicts
+and marks are the students' and stay: an attempt only loses its link to a sandbox that was deleted long ago.
+Each function removes one slice in one short transaction, so that nobody who writes to SQLite meanwhile waits
+for long; what was removed already is not there to be removed twice.
 """
 
 from collections import Counter
@@ -20,7 +22,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from sandboxes.lifecycle import State
-from sandboxes.models import Sandbox, SandboxEvent
+from sandboxes.models import FaultRecord, Sandbox, SandboxEvent
 
 # Rows in one transaction: some milliseconds of SQLite's only write lock.
 SLICE = 500
@@ -33,6 +35,8 @@ def deleted_sandboxes() -> Counter[str]:
     due = _due()
     if not due:
         return Counter()
+    if faults := _remove_faults(FaultRecord.objects.filter(sandbox__in=due)):
+        return faults
     told = _events_of(due)
     if told[due[0]] > SLICE:  # a long life goes piece by piece, its beginning first
         return _remove(SandboxEvent.objects.filter(sandbox=due[0]).order_by("pk"))
@@ -56,6 +60,12 @@ def small_print() -> Counter[str]:
         return Counter()
     old = SandboxEvent.objects.filter(kind__in=_SMALL_PRINT, at__lt=before).exclude(actor__in=_STAFF)
     return _remove(old)
+
+
+def ended_faults() -> Counter[str]:
+    """Forget some records of faults that were taken out long ago, whatever became of the sandbox."""
+    before = _before(settings.KEEP_HISTORY_DAYS)
+    return Counter() if before is None else _remove_faults(FaultRecord.objects.filter(undone_at__lt=before))
 
 
 def _due() -> list[UUID]:
@@ -90,3 +100,12 @@ def _remove(events: QuerySet[SandboxEvent]) -> Counter[str]:
         return Counter()
     removed, _ = SandboxEvent.objects.filter(pk__in=found).delete()
     return Counter(events=removed)
+
+
+def _remove_faults(records: QuerySet[FaultRecord]) -> Counter[str]:
+    """The same for records of faults."""
+    found = list(records.values_list("pk", flat=True)[:SLICE])
+    if not found:
+        return Counter()
+    removed, _ = FaultRecord.objects.filter(pk__in=found).delete()
+    return Counter(faults=removed)

@@ -21,7 +21,7 @@ RETIRED = Counter(
     "Rows removed because they were old enough, by what they were.",
     ["what"],
 )
-for _what in ("sandboxes", "events", "sessions"):
+for _what in ("sandboxes", "events", "faults", "sessions"):
     RETIRED.labels(_what)
 
 

@@ -22,6 +22,7 @@ Slice = Callable[[], Counter[str]]
 SLICES: Iterable[Slice] = (
     retention.deleted_sandboxes,
     retention.small_print,
+    retention.ended_faults,
     session_store.ended_sessions,
 )
 

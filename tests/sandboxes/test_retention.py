@@ -14,7 +14,7 @@ from config import retention, tasks
 from config.celery import app
 from lessons.models import Attempt, TaskProgress, VerdictRow
 from sandboxes import services
-from sandboxes.models import Sandbox, SandboxEvent
+from sandboxes.models import FaultRecord, Sandbox, SandboxEvent
 from sandboxes.retention import SLICE, deleted_sandboxes
 from tests import make
 from tests.lessons import rows
@@ -38,6 +38,21 @@ def deleted(owner: User, *, days: float, by: User | None = None) -> Sandbox:
     services.delete_sandbox(sandbox, by=by)
     settle(sandbox)
     return long_ago(sandbox, days)
+
+
+def faults(sandbox: Sandbox, count: int, *, days: float | None) -> None:
+    """Records of faults taken out so many days ago; None: still in force, however old."""
+    then = None if days is None else timezone.now() - timedelta(days=days)
+    FaultRecord.objects.bulk_create(
+        FaultRecord(
+            sandbox=sandbox,
+            kind="latency",
+            injected_at=then or timezone.now() - timedelta(days=200),
+            deadline=then or timezone.now() + timedelta(seconds=60),
+            undone_at=then,
+        )
+        for _ in range(count)
+    )
 
 
 def is_there(sandbox: Sandbox) -> bool:
@@ -87,6 +102,27 @@ def test_a_living_sandbox_keeps_its_moves_and_what_staff_did_to_it(ada: User) ->
     invariants.check()
 
 
+def test_a_living_sandbox_forgets_faults_taken_out_long_ago_and_none_that_is_in_force(ada: User) -> None:
+    sandbox = ready_sandbox(ada)
+    faults(sandbox, 3, days=91)
+    faults(sandbox, 1, days=89)
+    faults(sandbox, 1, days=None)
+
+    assert retention.remove()["faults"] == 3
+
+    kept = FaultRecord.objects.filter(sandbox=sandbox)
+    assert sorted(record.undone_at is None for record in kept) == [False, True]
+    assert retention.remove()["faults"] == 0
+
+
+def test_a_sandbox_kept_for_what_staff_did_forgets_its_faults_earlier(ada: User) -> None:
+    sandbox = deleted(ada, days=100, by=make.admin())
+    faults(sandbox, 2, days=100)
+
+    assert retention.remove()["faults"] == 2
+    assert is_there(sandbox)
+
+
 def test_no_work_of_a_student_is_ever_removed(ada: User) -> None:
     sandbox = deleted(ada, days=5000)
     attempt = rows.attempt(ada, rows.two_task_lab(), sandbox)
@@ -114,6 +150,7 @@ def test_a_session_goes_when_its_time_is_over(db: None) -> None:
 def test_zero_days_mean_for_ever(ada: User, settings: object) -> None:
     settings.KEEP_HISTORY_DAYS = settings.KEEP_AUDIT_DAYS = 0  # type: ignore[attr-defined]
     sandbox = deleted(ada, days=9999)
+    faults(sandbox, 1, days=9999)
 
     assert not retention.remove()
     assert is_there(sandbox)
@@ -136,6 +173,18 @@ def test_a_long_life_is_forgotten_piece_by_piece(ada: User) -> None:
     assert [piece["sandboxes"] for piece in pieces] == [0, 0, 1]
     assert max(piece["events"] for piece in pieces) <= SLICE
     assert sum(piece["events"] for piece in pieces) == events
+
+
+def test_many_faults_of_one_life_are_forgotten_piece_by_piece(ada: User) -> None:
+    sandbox = deleted(ada, days=100)
+    faults(sandbox, 2 * SLICE + 1, days=100)
+
+    pieces = []
+    while taken := deleted_sandboxes():
+        pieces.append(taken)
+
+    assert [piece["faults"] for piece in pieces] == [SLICE, SLICE, 1, 0]
+    assert not is_there(sandbox)
 
 
 def test_it_says_what_it_removed_and_nothing_when_there_was_nothing(
