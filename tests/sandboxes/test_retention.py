@@ -7,7 +7,9 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.db import OperationalError
 from django.utils import timezone
+from prometheus_client import REGISTRY
 
 from accounts.models import User
 from config import retention, tasks
@@ -53,6 +55,10 @@ def faults(sandbox: Sandbox, count: int, *, days: float | None) -> None:
         )
         for _ in range(count)
     )
+
+
+def counted(what: str) -> float:
+    return REGISTRY.get_sample_value("millrace_retention_removed_total", {"what": what}) or 0.0
 
 
 def is_there(sandbox: Sandbox) -> bool:
@@ -196,6 +202,38 @@ def test_it_says_what_it_removed_and_nothing_when_there_was_nothing(
     assert tasks.forget()["sandboxes"] == 1
     assert tasks.forget() == {}
     assert [record.getMessage() for record in caplog.records] == ["retention.removed"]
+
+
+def endless(what: str) -> retention.Slice:
+    """A kind of which there is always more."""
+    return lambda: Counter({what: 1})
+
+
+def test_a_kind_of_which_there_is_much_leaves_time_for_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "SLICES", [endless("sandboxes"), endless("events"), endless("sessions")])
+
+    removed = retention.remove(lasts_s=0.5)
+
+    assert set(removed) == {"sandboxes", "events", "sessions"}
+    assert max(removed.values()) - min(removed.values()) <= 1
+
+
+@pytest.mark.logs("retention.failed")
+@pytest.mark.django_db
+def test_one_kind_that_fails_costs_neither_the_others_nor_the_counts(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def locked() -> Counter[str]:
+        raise OperationalError("database is locked")
+
+    due = [Counter(events=2), Counter(events=1), Counter[str]()]
+    monkeypatch.setattr(retention, "SLICES", [locked, lambda: due.pop(0)])
+    before = counted("events")
+
+    assert retention.remove() == Counter(events=3)
+
+    assert counted("events") - before == 3
+    assert [record.getMessage() for record in caplog.records] == ["retention.failed", "retention.removed"]
 
 
 def test_beat_sends_it_once_an_hour_and_no_start_waits_behind_it() -> None:
