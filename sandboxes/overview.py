@@ -9,7 +9,6 @@ per second, and one that a browser does not take holds up nothing but itself.
 """
 
 import asyncio
-import contextlib
 import json
 import logging
 from collections.abc import Coroutine
@@ -25,12 +24,12 @@ from accounts.selectors import visible_users
 from accounts.sessions import users_of
 from accounts.sockets import BAD_FRAME, FORBIDDEN, LATER, SIGNED_OUT, TOO_MANY, Seats
 from sandboxes.announce import OVERVIEW
+from sandboxes.layer import member_of
 from sandboxes.models import Sandbox
 
 logger = logging.getLogger(__name__)
 
 LOOK_S = 4.0  # and the look itself, within the five that were promised
-LEAVE_S = 1.0
 EVERY_S = 0.5
 NAMED = 200
 GATHERED = 5_000
@@ -120,18 +119,11 @@ class OverviewConsumer(AsyncWebsocketConsumer):
     # -- what happened -------------------------------------------------------------------------------------
 
     async def _listen(self) -> None:
-        layer = _layer()
-        channel = await layer.new_channel()
-        await layer.group_add(OVERVIEW, channel)
-        try:
+        async with member_of(OVERVIEW) as channel:
             self._tasks.append(asyncio.create_task(self._or_close(self._look(channel))))
             await self.send(json.dumps({"kind": "hello"}))
             while True:
-                self._note(await layer.receive(channel))
-        finally:  # a layer forgets a channel that nobody reads, but not that it was of a group
-            with contextlib.suppress(Exception):  # Redis may be away, and then the group is, too
-                async with asyncio.timeout(LEAVE_S):
-                    await layer.group_discard(OVERVIEW, channel)
+                self._note(await _layer().receive(channel))
 
     def _note(self, event: dict[str, Any]) -> None:
         if event["type"] != "overview.event":

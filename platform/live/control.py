@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,6 +12,7 @@ from channels.layers import get_channel_layer
 
 from live.news import MISSED
 from sandboxes.announce import group_name
+from sandboxes.layer import member_of
 
 logger = logging.getLogger(__name__)
 
@@ -38,16 +38,11 @@ async def follow(hex_id: str, tell: Tell) -> None:
 
 async def _listen(group: str, tell: Tell) -> None:
     layer: Any = get_channel_layer()
-    name = await layer.new_channel()
-    await layer.group_add(group, name)
-    try:
+    async with member_of(group) as name:
         await _hear_ourselves(layer, group, name, tell)
         tell({"kind": MISSED, "data": {}})
         while True:
             _hand_on(await layer.receive(name), tell)
-    finally:
-        with contextlib.suppress(Exception):  # Redis may be away; the group forgets us by itself
-            await layer.group_discard(group, name)
 
 
 async def _hear_ourselves(layer: Any, group: str, name: str, tell: Tell) -> None:

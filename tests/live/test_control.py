@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from channels.layers import InMemoryChannelLayer, channel_layers
 from channels_redis.pubsub import RedisPubSubChannelLayer
+from redis.exceptions import ConnectionError as Unconnected
 
 from live import control
 from live.channel import Channel
@@ -20,6 +21,7 @@ from live.frames import Control
 from live.news import MISSED, News
 from live.stopping import stop
 from sandboxes.announce import group_name
+from sandboxes.layer import SiteLayer
 from tests.bench.sockets import LiveSocket
 from tests.live.served import Served, served
 from tests.live.valkey import Valkey
@@ -62,6 +64,39 @@ class DeafLayer(InMemoryChannelLayer):
         self.added += 1
         if self.added > 1:
             await super().group_add(group, channel)
+
+
+class FailingLayer(SiteLayer):
+    """The site's over Redis, whose connection breaks at one step of the first five tries."""
+
+    def __init__(self, step: str, hosts: list[str]) -> None:
+        super().__init__(hosts)
+        self.step, self.left = step, 5
+
+    async def new_channel(self, prefix: str = "specific.") -> str:
+        layer = self._get_layer()
+        with pytest.MonkeyPatch.context() as patch:
+            if self._breaks("new_channel"):
+                patch.setattr(layer._shards[0], "subscribe", _unconnected)
+            return await super().new_channel(prefix)
+
+    async def group_add(self, group: str, channel: str) -> None:
+        if self._breaks("group_add"):
+            raise Unconnected
+        await super().__getattr__("group_add")(group, channel)
+
+    async def group_send(self, group: str, message: Mapping[str, Any]) -> None:
+        if self._breaks("group_send"):
+            raise Unconnected
+        await super().__getattr__("group_send")(group, message)
+
+    def _breaks(self, step: str) -> bool:
+        self.left -= step == self.step
+        return step == self.step and self.left >= 0
+
+
+async def _unconnected(channel: str) -> None:
+    raise Unconnected
 
 
 class Follower:
@@ -126,6 +161,21 @@ async def test_over_redis_nothing_is_lost_after_missed_was_said_and_no_echo_is_h
         await until(lambda: min(len(one.kinds), len(another.kinds)) > 20)
     everything = [MISSED, *(f"attempt {number}" for number in range(20))]
     assert one.kinds == another.kinds == everything
+    await layer.flush()
+
+
+@pytest.mark.parametrize("fails", ["new_channel", "group_add", "group_send"])
+async def test_a_try_that_redis_fails_leaves_nothing_behind(
+    shared_valkey: Valkey, feed: Feed, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    monkeypatch.setattr(control, "_AGAIN_S", 0.01)
+    layer = FailingLayer(fails, [shared_valkey.url])
+    async with Follower(layer) as follower:
+        await until(lambda: follower.kinds)
+        held = layer._get_layer()
+        assert (len(held.channels), [len(of) for of in held.groups.values()]) == (1, [1])
+        assert len(held._shards[0]._subscribed_to) == 2, "the channel and its group"
+    assert (held.channels, held.groups, held._shards[0]._subscribed_to) == ({}, {}, set())
     await layer.flush()
 
 
