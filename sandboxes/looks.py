@@ -29,7 +29,7 @@ class Look:
     staff:  what staff did to it, when that still matters.
     faults: what is in it on purpose, each with its `maker`.
     line:   the queue it stands in, while it does.
-    tier:   how well programs are held there; "off" when nobody can tell, "" without a sandbox.
+    tier:   how well programs are held there, or would be. When nobody can tell: "off" of a sandbox, else "".
     """
 
     at: datetime
@@ -50,11 +50,12 @@ def _look_at_all(users: Sequence[User]) -> list[Look]:
     live = {sandbox.owner_id: sandbox for sandbox in _live(users, now)}
     words = _words({user.pk: live.get(user.pk) for user in users}, now)
     faults, lines, tiers = _faults(live.values()), _lines(live.values()), _tiers(live.values())
+    offered = _tier(None, unknown="") if len(live) < len(users) else ""
 
     def one(user: User) -> Look:
         sandbox, staff = live.get(user.pk), words.get(user.pk)
         if sandbox is None:
-            return Look(at=now, sandbox=None, staff=staff)
+            return Look(at=now, sandbox=None, staff=staff, tier=offered)
         line = lines.get((sandbox.cluster_id, sandbox.profile)) if sandbox.now is State.QUEUED else None
         found, tier = faults.get(sandbox.pk, ()), tiers[sandbox.cluster_id]
         return Look(at=now, sandbox=sandbox, staff=staff, faults=found, line=line, tier=tier)
@@ -102,11 +103,11 @@ def _tiers(live: Iterable[Sandbox]) -> Mapping[int | None, str]:
     return {key: _tier(one) for key, one in {sandbox.cluster_id: sandbox for sandbox in live}.items()}
 
 
-def _tier(sandbox: Sandbox) -> str:
+def _tier(sandbox: Sandbox | None, *, unknown: str = Tier.OFF.value) -> str:
     try:
         return provisioning.tier(sandbox).value
     except BackendError:
-        return Tier.OFF.value
+        return unknown
 
 
 _looks = Gathered(_look_at_all, of_all=(OperationalError, InterfaceError))

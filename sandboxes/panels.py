@@ -50,7 +50,7 @@ def context(look: Look) -> dict[str, Any]:
     sandbox, now = look.sandbox, look.at
     if sandbox is None:
         none = {"sandbox": None, "view": "none", "chip": ("none", "not started"), "staff": look.staff}
-        return none | _offer()
+        return none | {"tier": look.tier} | _offer()
     left = minutes_left(sandbox, now)
     shown: dict[str, Any] = {
         "sandbox": sandbox,

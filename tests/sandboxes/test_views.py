@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
 from sandboxes import limits, provisioning, reconcile, services
-from sandboxes.backends.base import Fault, Tier
+from sandboxes.backends.base import BackendError, Fault, Tier
 from sandboxes.lifecycle import LEAVING, State
 from sandboxes.models import FaultRecord, Sandbox, SandboxEvent
 from tests import make
@@ -129,9 +129,35 @@ def test_weak_isolation_is_said_in_red(
     assert 'id="tier"' in panel
 
 
+@pytest.mark.parametrize(("tier", "words"), [(Tier.LIMITS_ONLY, "limits only"), (Tier.OFF, "Isolation: off")])
+def test_weak_isolation_is_said_calmly_where_one_starts(
+    page: Client, tier: Tier, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provisioning.backend_for(None), "isolation", tier)
+
+    panel = panel_of(page)
+
+    assert words in panel
+    assert 'class="state warn"' in panel
+    assert panel.index('data-do="start"') < panel.index('id="tier"')
+
+
 def test_strong_isolation_needs_no_banner(page: Client, ada: User) -> None:
+    assert 'id="tier"' not in panel_of(page)
     ready_sandbox(ada)
 
+    assert 'id="tier"' not in panel_of(page)
+
+
+def test_of_isolation_that_nobody_can_tell_nothing_is_said_before_a_start(
+    page: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: object) -> Tier:
+        raise BackendError("The sandbox host does not answer at the moment.", retryable=True)
+
+    monkeypatch.setattr(type(provisioning.backend_for(None)), "tier", away)
+
+    assert 'data-do="start"' in panel_of(page)
     assert 'id="tier"' not in panel_of(page)
 
 
