@@ -126,8 +126,7 @@ class KafkaView:
 
     def offsets(self, name: str) -> tuple[PartitionOffsets, ...]:
         if name not in self._known_offsets:
-            # Programs first: what one sent before it ended then lies before every end that is read after it.
-            self.programs()
+            self.programs()  # what one sent before it ended lies before every end that is read after this
             self._known_offsets[name] = self._read_offsets(name)
         return self._known_offsets[name]
 
@@ -176,6 +175,11 @@ class KafkaView:
 
     def _cluster(self) -> ClusterMetadata:
         if self._metadata is None:
+            # Programs first: a topic that one made before it ended is in every list that is read after this.
+            # The other way round it could be made in between, and a judge would see a program that has ended
+            # and no topic: a mistake nobody made. A topic of one that still runs may be here or not; a judge
+            # waits for that one anyway.
+            self.programs()
             self._metadata = patiently(lambda: admin(self._endpoint).list_topics(timeout=REQUEST_S))
         return self._metadata
 

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 from uuid import uuid4
@@ -56,24 +56,35 @@ def here(host: LocalHost) -> Iterator[Here]:
 
 
 class EndsMeanwhile:
-    """A workspace whose program sends a record and ends at the moment when it is asked about."""
+    """A workspace whose program does its last and ends at the moment when it is asked about."""
 
-    def __init__(self, here: Here, topic: str) -> None:
-        self._here, self._topic = here, topic
+    def __init__(self, last: Callable[[], object]) -> None:
+        self._last = last
 
     def programs(self) -> tuple[ProgramRun, ...]:
-        self._here.send(self._topic, "the last one")
+        self._last()
         return (ProgramRun(program_id="p", path="main.py", started_at=1.0, ended_at=2.0, exit_code=0),)
 
 
 def test_whoever_sees_that_a_program_has_ended_sees_all_that_it_sent(here: Here) -> None:
     topic = here.topic()
-    workspace = cast(Workspace, EndsMeanwhile(here, topic))
+    workspace = cast(Workspace, EndsMeanwhile(lambda: here.send(topic, "the last one")))
     view = KafkaView(endpoint=here.endpoint, workspace=workspace, faults=lambda: ())
 
     view.offsets(topic)  # what is asked first is nothing a judge can know
     assert not view.programs()[0].running
     assert [record.text for record in view.records(topic)] == ["the last one"]
+
+
+def test_whoever_sees_that_a_program_has_ended_sees_every_topic_that_it_made(here: Here) -> None:
+    made: list[str] = []
+    workspace = cast(Workspace, EndsMeanwhile(lambda: made.append(here.topic(2))))
+    view = KafkaView(endpoint=here.endpoint, workspace=workspace, faults=lambda: ())
+
+    topics = view.topics()
+    assert not view.programs()[0].running
+    assert made[0] in topics
+    assert len(view.offsets(made[0])) == 2
 
 
 def test_a_topics_settings_say_where_they_come_from(here: Here) -> None:
