@@ -14,12 +14,11 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from sandboxes.backends.base import KafkaEndpoint
+from sandboxes.brokers import PATIENCE_S
 from sandboxes.view import ViewUnavailable
 
 Result = TypeVar("Result")
 
-REQUEST_S = 2.0
-PATIENCE_S = 5.0
 _PAUSE_S = 0.15
 # What a broker says while it starts, stops or elects; content says nothing of the student's work.
 _PASSING = {

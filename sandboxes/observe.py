@@ -13,11 +13,7 @@ from typing import Literal
 from uuid import UUID
 
 from confluent_kafka import (
-    ConsumerGroupState,
-    ConsumerGroupTopicPartitions,
-    ConsumerGroupType,
     IsolationLevel,
-    KafkaError,
     KafkaException,
     TopicPartition,
 )
@@ -25,12 +21,11 @@ from confluent_kafka.admin import (
     ClusterMetadata,
     ConfigResource,
     ConfigSource,
-    ConsumerGroupDescription,
     OffsetSpec,
     ResourceType,
 )
 
-from sandboxes import provisioning
+from sandboxes import groups, provisioning
 from sandboxes.backends.base import (
     BackendError,
     FileMissing,
@@ -39,8 +34,9 @@ from sandboxes.backends.base import (
     Workspace,
     WorkspaceError,
 )
+from sandboxes.brokers import REQUEST_S
 from sandboxes.errors import SandboxError
-from sandboxes.kafka_calls import ABSENT, REQUEST_S, admin, is_error, patiently
+from sandboxes.kafka_calls import ABSENT, admin, is_error, patiently
 from sandboxes.models import FaultRecord, Sandbox
 from sandboxes.scanning import Scanner
 from sandboxes.view import (
@@ -49,7 +45,6 @@ from sandboxes.view import (
     GroupView,
     Horizon,
     Isolation,
-    MemberView,
     PartitionOffsets,
     PartitionView,
     ProgramView,
@@ -57,8 +52,6 @@ from sandboxes.view import (
     TopicView,
     ViewUnavailable,
 )
-
-_NO_GROUP = {KafkaError.GROUP_ID_NOT_FOUND}
 
 
 def open_view(sandbox_id: UUID) -> KafkaView:
@@ -142,7 +135,7 @@ class KafkaView:
 
     def group(self, group_id: str) -> GroupView | None:
         if group_id not in self._known_groups:
-            self._known_groups[group_id] = self._read_group(group_id)
+            self._known_groups[group_id] = groups.read(self._endpoint, group_id)
         return self._known_groups[group_id]
 
     def programs(self) -> tuple[ProgramView, ...]:
@@ -239,32 +232,6 @@ class KafkaView:
             for p, s, e, t in zip(partitions, starts, ends, stables, strict=True)
         )
 
-    def _read_group(self, group_id: str) -> GroupView | None:
-        def describe() -> ConsumerGroupDescription:
-            client = admin(self._endpoint)
-            found = client.describe_consumer_groups([group_id], request_timeout=REQUEST_S)
-            described: ConsumerGroupDescription = found[group_id].result()
-            return described
-
-        try:
-            found = patiently(describe)
-        except KafkaException as error:
-            if is_error(error, _NO_GROUP):
-                return None
-            raise
-        if found.state == ConsumerGroupState.DEAD:
-            return None
-        return _group(found, self._committed(group_id))
-
-    def _committed(self, group_id: str) -> dict[tuple[str, int], int]:
-        def call() -> dict[tuple[str, int], int]:
-            request = [ConsumerGroupTopicPartitions(group_id)]
-            found = admin(self._endpoint).list_consumer_group_offsets(request, request_timeout=REQUEST_S)
-            places = found[group_id].result().topic_partitions or []
-            return {(tp.topic, tp.partition): tp.offset for tp in places if tp.offset >= 0}
-
-        return patiently(call)
-
     def _scan(self, name: str, begins: tuple[int, ...], isolation: Isolation) -> tuple[RecordView, ...]:
         spans = {
             o.partition: (begin, o.end if isolation == "read_uncommitted" else o.stable)
@@ -284,32 +251,6 @@ def _source(source: object) -> Literal["topic", "broker", "default"]:
         return "topic"
     return (
         "default" if source in (ConfigSource.DEFAULT_CONFIG.value, ConfigSource.DEFAULT_CONFIG) else "broker"
-    )
-
-
-_GROUP_STATES: dict[object, str] = {
-    ConsumerGroupState.STABLE: "Stable",
-    ConsumerGroupState.EMPTY: "Empty",
-    ConsumerGroupState.PREPARING_REBALANCING: "PreparingRebalance",
-    ConsumerGroupState.COMPLETING_REBALANCING: "CompletingRebalance",
-}
-
-
-def _group(found: ConsumerGroupDescription, committed: dict[tuple[str, int], int]) -> GroupView:
-    return GroupView(
-        group_id=found.group_id,
-        type="consumer" if found.type == ConsumerGroupType.CONSUMER else "classic",
-        state=_GROUP_STATES.get(found.state, "Unknown"),
-        members=tuple(
-            MemberView(
-                member_id=member.member_id,
-                client_id=member.client_id,
-                host=member.host,
-                assigned=tuple(sorted((tp.topic, tp.partition) for tp in member.assignment.topic_partitions)),
-            )
-            for member in sorted(found.members, key=lambda m: m.member_id)
-        ),
-        committed=committed,
     )
 
 

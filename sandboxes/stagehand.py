@@ -14,15 +14,17 @@ from functools import partial
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import NewPartitions, NewTopic, OffsetSpec
 
+from sandboxes import groups
 from sandboxes.backends.base import KafkaEndpoint
-from sandboxes.kafka_calls import ABSENT, REQUEST_S, admin, is_error, patiently, quiet
+from sandboxes.brokers import REQUEST_S
+from sandboxes.kafka_calls import ABSENT, admin, is_error, patiently, quiet
 from sandboxes.view import Horizon, ViewUnavailable
+from sandboxes.wire.errors import Refused
 
 _GONE_S = 5.0
 _EMPTY_S = 3.0
 _SETTLED = {KafkaError.TOPIC_ALREADY_EXISTS}
 _GROWN = {KafkaError.INVALID_PARTITIONS}  # we ask only for more, so it has them
-_NO_GROUP = {KafkaError.GROUP_ID_NOT_FOUND}
 
 
 class StageError(Exception):
@@ -180,16 +182,9 @@ def _delete_topic(endpoint: KafkaEndpoint, name: str) -> None:
 def _removed_group(endpoint: KafkaEndpoint, name: str) -> bool:
     """Delete a group; False while it has members."""
     try:
-        _do(partial(_delete_group, endpoint, name), _NO_GROUP)
-    except StageError as error:
-        if error.code == KafkaError.NON_EMPTY_GROUP:
-            return False
-        raise
-    return True
-
-
-def _delete_group(endpoint: KafkaEndpoint, name: str) -> None:
-    admin(endpoint).delete_consumer_groups([name], request_timeout=REQUEST_S)[name].result()
+        return groups.remove(endpoint, name)
+    except Refused as error:
+        raise StageError(KafkaError(error.code)) from error
 
 
 def _all_led(endpoint: KafkaEndpoint, names: Iterable[str]) -> bool:

@@ -196,8 +196,9 @@ class GroupPoll:
 
     async def _read_commits(self, broker: int, groups: Sequence[str]) -> None:
         asked = {group: self._picture.version(group) for group in groups}
-        for group, offsets in (await self._cluster.ask(broker, offset_fetch(groups))).items():
-            self._picture.committed_are(group, offsets, asked[group])
+        for group, found in (await self._cluster.ask(broker, offset_fetch(groups))).items():
+            if not found.error:
+                self._picture.committed_are(group, found.offsets, asked[group])
 
 
 class LaneSink:

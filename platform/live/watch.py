@@ -21,8 +21,8 @@ from live.stopping import stop
 from live.stream import Stream
 from live.tails import TopicTail
 from sandboxes.backends.base import KafkaEndpoint
-from sandboxes.wire.cluster import Cluster, addresses
-from sandboxes.wire.sasl import Credentials
+from sandboxes.brokers import cluster_of
+from sandboxes.wire.cluster import Cluster
 
 logger = logging.getLogger(__name__)
 
@@ -131,8 +131,7 @@ class Watch:
                 self._pacer.open()
                 await asyncio.sleep(_RESOLVE_S)
                 continue
-            servers = addresses(endpoint.bootstrap_servers)
-            cluster = Cluster(servers, _credentials(endpoint), endpoint.cluster_id)
+            cluster = cluster_of(endpoint)
             try:
                 await self._follow(cluster, endpoint)
             finally:
@@ -236,15 +235,6 @@ class Watch:
             )
             if is_silent and await self._endpoint() != endpoint:
                 return
-
-
-def _credentials(endpoint: KafkaEndpoint) -> Credentials | None:
-    config = endpoint.client_config()
-    if not config.get("security.protocol", "").startswith("SASL"):
-        return None
-    return Credentials(
-        mechanism=config["sasl.mechanism"], username=endpoint.username, password=endpoint.password
-    )
 
 
 async def _first_to_end(*runs: Coroutine[Any, Any, None]) -> None:

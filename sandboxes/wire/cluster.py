@@ -26,11 +26,18 @@ class Cluster:
     """Knows who leads what as of the last `refresh`. One per sandbox; `close` it."""
 
     def __init__(
-        self, bootstrap: Sequence[Address], credentials: Credentials | None, cluster_id: str = ""
+        self,
+        bootstrap: Sequence[Address],
+        credentials: Credentials | None,
+        cluster_id: str = "",
+        *,
+        answer_s: float = ANSWER_S,
     ) -> None:
+        """answer_s: how long a broker has to connect, and for each answer."""
         self._bootstrap = tuple(bootstrap)
         self._credentials = credentials
         self._cluster_id = cluster_id
+        self._answer_s = answer_s
         self._doors: dict[Address, Connection] = {}
         self._addresses: dict[int, Address] = {}
         self._first = 0
@@ -44,7 +51,7 @@ class Cluster:
         error = WireError("no broker answers")
         for address in doors:
             try:
-                meta = await self._door(address).ask(requests.metadata(), within_s=ANSWER_S)
+                meta = await self._door(address).ask(requests.metadata(), within_s=self._answer_s)
                 self._learn(meta)
             except WireError as failure:
                 error = failure
@@ -58,12 +65,16 @@ class Cluster:
         self.wanted.set()
 
     async def ask(self, broker: int, request: Request[T]) -> T:
-        """Ask one broker, within a second. Raises WireError."""
-        return await self._door(self._address(broker)).ask(request, within_s=ANSWER_S)
+        """Ask one broker, within `answer_s`. Raises WireError."""
+        return await self._door(self._address(broker)).ask(request, within_s=self._answer_s)
+
+    async def ask_any(self, request: Request[T]) -> T:
+        """Ask the broker that told who is there. Raises WireError."""
+        return await self._door(self._bootstrap[self._first]).ask(request, within_s=self._answer_s)
 
     def line(self, broker: int) -> Connection:
         """A connection of one's own for long polls; the caller closes it. Raises WireError."""
-        return Connection(self._address(broker), self._credentials)
+        return Connection(self._address(broker), self._credentials, connect_s=self._answer_s)
 
     @property
     def brokers(self) -> tuple[int, ...]:
@@ -79,7 +90,7 @@ class Cluster:
 
     def _door(self, address: Address) -> Connection:
         if address not in self._doors:
-            self._doors[address] = Connection(address, self._credentials)
+            self._doors[address] = Connection(address, self._credentials, connect_s=self._answer_s)
         return self._doors[address]
 
     def _address(self, broker: int) -> Address:

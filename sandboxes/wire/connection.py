@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 Address = tuple[str, int]
 
-CLIENT_ID = "millrace-live"
+CLIENT_ID = "millrace"
 CONNECT_S = 1.0
 # The first batch of an answer always comes whole, however few bytes were asked for (KIP-74).
 MOST_ANSWER_BYTES = 32 * 1024 * 1024
@@ -32,8 +32,12 @@ _STREAM_BYTES = 1024 * 1024
 class Connection:
     """Opens itself on the first question, and again after it broke. Not for concurrent use beyond `ask`."""
 
-    def __init__(self, address: Address, credentials: Credentials | None) -> None:
+    def __init__(
+        self, address: Address, credentials: Credentials | None, *, connect_s: float = CONNECT_S
+    ) -> None:
+        """connect_s: for opening it, sign-in and all."""
         self.address = address
+        self._connect_s = connect_s
         self._credentials = credentials
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._turn = asyncio.Lock()
@@ -46,7 +50,7 @@ class Connection:
         """
         async with self._turn:
             try:
-                async with asyncio.timeout(within_s + (0 if self._streams else CONNECT_S)) as limit:
+                async with asyncio.timeout(within_s + (0 if self._streams else self._connect_s)) as limit:
                     if self._streams is None:
                         await self._open()
                     return await self._exchange(request, limit)
@@ -69,7 +73,7 @@ class Connection:
             self._streams = None
 
     async def _open(self) -> None:
-        async with asyncio.timeout(CONNECT_S):
+        async with asyncio.timeout(self._connect_s):
             self._streams = await asyncio.open_connection(*self.address, limit=_STREAM_BYTES)
             await self._negotiate()
             if self._credentials:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sandboxes.wire.errors import CorruptAnswer
 from sandboxes.wire.primitives import (
     FALSE,
     NO_TAGS,
@@ -15,6 +16,8 @@ from sandboxes.wire.primitives import (
     uvarint,
 )
 from sandboxes.wire.requests import Request, check
+
+_OF_A_GROUP = b"\x00"  # coordinators of transactions are others
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,35 @@ class DescribedGroup:
     members: tuple[DescribedMember, ...]
     epoch: int = -1
     assignment_epoch: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class CommittedOffsets:
+    """offsets: topic -> partition -> offset; error: the group's, 0 when there is none."""
+
+    error: int
+    offsets: Mapping[str, Mapping[int, int]]
+
+
+def find_coordinator(group: str) -> Request[int]:
+    """The broker that keeps this group; any broker knows. Asking makes Kafka's own topic of offsets."""
+    return Request(10, 4, _OF_A_GROUP + array([string(group)]) + NO_TAGS, _coordinator)
+
+
+def _coordinator(r: Reader) -> int:
+    r.i32()
+    found = r.array(_coordinator_of)
+    if len(found) != 1:
+        raise CorruptAnswer(f"{len(found)} coordinators instead of one")
+    error, broker = found[0]
+    check("find coordinator", error)
+    return broker
+
+
+def _coordinator_of(r: Reader) -> tuple[int, int]:
+    _, broker, _, _, error, _ = r.string(), r.i32(), r.string(), r.i32(), r.i16(), r.maybe_string()
+    r.tags()
+    return error, broker
 
 
 def list_groups() -> Request[list[ListedGroup]]:
@@ -160,20 +192,20 @@ def _named_partitions(r: Reader) -> tuple[str, tuple[int, ...]]:
     return named
 
 
-def offset_fetch(groups: Sequence[str]) -> Request[dict[str, dict[str, dict[int, int]]]]:
-    """Everything these groups have committed: group -> topic -> partition -> offset."""
+def offset_fetch(groups: Sequence[str]) -> Request[dict[str, CommittedOffsets]]:
+    """Everything these groups have committed, by group."""
     return Request(9, 8, array([string(g) + NULL + NO_TAGS for g in groups]) + FALSE + NO_TAGS, _committed)
 
 
-def _committed(r: Reader) -> dict[str, dict[str, dict[int, int]]]:
+def _committed(r: Reader) -> dict[str, CommittedOffsets]:
     r.i32()
-    return dict(group for group in r.array(_committed_group) if group)
+    return dict(r.array(_committed_group))
 
 
-def _committed_group(r: Reader) -> tuple[str, dict[str, dict[int, int]]] | None:
+def _committed_group(r: Reader) -> tuple[str, CommittedOffsets]:
     name, topics, error = r.string(), r.array(_committed_topic), r.i16()
     r.tags()
-    return None if error else (name, {topic: offsets for topic, offsets in topics if offsets})
+    return name, CommittedOffsets(error, {topic: offsets for topic, offsets in topics if offsets})
 
 
 def _committed_topic(r: Reader) -> tuple[str, dict[int, int]]:
@@ -186,3 +218,19 @@ def _committed_partition(r: Reader) -> tuple[int, int, int]:
     index, offset, _, _, error = r.i32(), r.i64(), r.i32(), r.maybe_string(), r.i16()
     r.tags()
     return index, offset, error
+
+
+def delete_groups(groups: Sequence[str]) -> Request[dict[str, int]]:
+    """Of each group the error, 0 when it is gone."""
+    return Request(42, 2, array([string(g) for g in groups]) + NO_TAGS, _deleted)
+
+
+def _deleted(r: Reader) -> dict[str, int]:
+    r.i32()
+    return dict(r.array(_deleted_group))
+
+
+def _deleted_group(r: Reader) -> tuple[str, int]:
+    result = (r.string(), r.i16())
+    r.tags()
+    return result

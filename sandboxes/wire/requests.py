@@ -277,7 +277,7 @@ def _moved_to(tag: bytes | None) -> tuple[int, int] | None:
     return r.i32(), r.i32()
 
 
-NEEDED: Mapping[int, int] = {1: 13, 2: 7, 3: 12, 9: 8, 15: 5, 16: 5, 69: 0}
+NEEDED: Mapping[int, int] = {1: 13, 2: 7, 3: 12, 9: 8, 10: 4, 15: 5, 16: 5, 42: 2, 69: 0}
 
 
 def check(what: str, code: int) -> None:
