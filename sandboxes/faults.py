@@ -6,10 +6,9 @@ of times and at once: a fault is taken out once, and a fault that could not be t
 
 import logging
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import transaction
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from sandboxes import provisioning
@@ -26,20 +25,6 @@ BROKER_KINDS = frozenset({"broker_stop", "broker_kill"})
 def active(sandbox: Sandbox) -> QuerySet[FaultRecord]:
     """Faults that are, or may still be, in a sandbox."""
     return FaultRecord.objects.filter(sandbox=sandbox, undone_at=None)
-
-
-def with_makers(records: QuerySet[FaultRecord]) -> QuerySet[Any]:
-    """Each with its `maker`: who put it in, as the event says; "student" is the sandbox's owner."""
-    told = SandboxEvent.objects.filter(
-        sandbox=OuterRef("sandbox"), kind=SandboxEvent.FAULT, new=OuterRef("kind")
-    )
-    return records.annotate(maker=Subquery(told.order_by("-pk").values("actor")[:1]))
-
-
-def is_owners(record: FaultRecord) -> bool:
-    """True when the sandbox's owner put it in; what a check put in ends with its task."""
-    known = with_makers(FaultRecord.objects.filter(pk=record.pk)).first()
-    return known is not None and known.maker == "student"
 
 
 def broker_is_down_on_purpose(sandbox: Sandbox) -> bool:
@@ -65,7 +50,7 @@ def book(sandbox: Sandbox, fault: Fault, *, seconds: float, actor: str) -> Fault
         return same
     _tell(sandbox, actor=actor, old="", new=fault.kind, until=deadline)
     return FaultRecord.objects.create(
-        sandbox=sandbox, kind=fault.kind, node=fault.node, ms=fault.ms, deadline=deadline
+        sandbox=sandbox, kind=fault.kind, node=fault.node, ms=fault.ms, maker=actor, deadline=deadline
     )
 
 

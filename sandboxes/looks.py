@@ -14,7 +14,6 @@ from django.utils import timezone
 from accounts.models import User
 from sandboxes import placement, provisioning
 from sandboxes.backends.base import BackendError, Tier
-from sandboxes.faults import with_makers
 from sandboxes.gathering import Gathered
 from sandboxes.lifecycle import State
 from sandboxes.line import Line, line_of
@@ -27,7 +26,7 @@ class Look:
     """One student's sandbox at a moment; None when there is none.
 
     staff:  what staff did to it, when that still matters.
-    faults: what is in it on purpose, each with its `maker`.
+    faults: what is in it on purpose, by whomever.
     line:   the queue it stands in, while it does.
     tier:   how well programs are held there, or would be. When nobody can tell: "off" of a sandbox, else "".
     """
@@ -35,7 +34,7 @@ class Look:
     at: datetime
     sandbox: Sandbox | None
     staff: Word | None = None
-    faults: Sequence[Any] = ()
+    faults: Sequence[FaultRecord] = ()
     line: Line | None = None
     tier: str = ""
 
@@ -78,17 +77,17 @@ def _words(live: Mapping[int, Any], now: datetime) -> Mapping[int, Word]:
     return words_of_staff(asked, now=now) if asked else {}
 
 
-def _faults(live: Iterable[Any]) -> Mapping[UUID, Sequence[Any]]:
+def _faults(live: Iterable[Any]) -> Mapping[UUID, Sequence[FaultRecord]]:
     """Of those that have any, by sandbox."""
-    found: dict[UUID, list[Any]] = defaultdict(list)
+    found: dict[UUID, list[FaultRecord]] = defaultdict(list)
     broken = [sandbox.pk for sandbox in live if sandbox.has_faults]
     for record in _active(broken) if broken else ():
         found[record.sandbox_id].append(record)
     return found
 
 
-def _active(broken: Sequence[UUID]) -> Iterable[Any]:
-    return with_makers(FaultRecord.objects.filter(sandbox__in=broken, undone_at=None))
+def _active(broken: Sequence[UUID]) -> Iterable[FaultRecord]:
+    return FaultRecord.objects.filter(sandbox__in=broken, undone_at=None)
 
 
 def _lines(live: Iterable[Sandbox]) -> Mapping[tuple[int | None, str], Line]:

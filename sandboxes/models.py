@@ -332,6 +332,7 @@ class FaultRecord(models.Model):
     """A fault that is, or was, in a sandbox; written before the fault is made, so no crash hides it.
 
     ms:        the delay of a "latency" fault, milliseconds.
+    maker:     what kind of person, or what, put it in: "student" is the sandbox's owner, "check" a lab.
     deadline:  when it is taken out, whatever happens.
     undone_at: when it was; empty while the fault may still be there.
     """
@@ -340,6 +341,7 @@ class FaultRecord(models.Model):
     kind = models.CharField(max_length=20)
     node = models.PositiveSmallIntegerField(default=1)
     ms = models.PositiveIntegerField(default=0)
+    maker = models.CharField(max_length=20, blank=True)
     injected_at = models.DateTimeField(default=timezone.now)
     deadline = models.DateTimeField()
     undone_at = models.DateTimeField(null=True)
@@ -350,3 +352,8 @@ class FaultRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} on node {self.node}"
+
+    @property
+    def is_owners(self) -> bool:
+        """True when the sandbox's owner put it in; what a check put in ends with its task."""
+        return self.maker == "student"

@@ -93,7 +93,7 @@ def _faults(look: Look) -> list[dict[str, Any]]:
             "word": _FAULTS.get(record.kind, record.kind),
             "deadline": record.deadline,
             "left_s": max(0, math.ceil((record.deadline - look.at).total_seconds())),
-            "own": record.maker == "student",
+            "own": record.is_owners,
         }
         for record in look.faults
     ]

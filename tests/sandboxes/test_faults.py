@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from sandboxes import faults, provisioning, reconcile, services, sweep
+from sandboxes import faults, looks, panels, provisioning, reconcile, services, sweep
 from sandboxes.backends.base import BackendError, Fault, FaultKind
 from sandboxes.errors import NotPossibleNow
 from sandboxes.lifecycle import State
@@ -95,6 +95,22 @@ def test_a_fault_that_cannot_be_taken_out_is_tried_again(ada: User, use_backend:
     sweep.sweep()
 
     assert not faults.active(sandbox).exists()
+
+
+def test_what_the_owner_broke_and_what_a_lab_broke_are_told_apart_by_their_nodes(ada: User) -> None:
+    sandbox = ready_sandbox(ada)
+    own = services.inject_fault(sandbox, Fault(kind="latency", node=1, ms=200), seconds=60)
+    labs = services.inject_fault(sandbox, Fault(kind="latency", node=2, ms=200), seconds=60, actor="check")
+
+    shown = panels.context(looks.look(ada))["faults"]
+    assert [fault["own"] for fault in shown] == [True, False]
+    services.undo_own_faults(sandbox, "latency")
+
+    assert [record.pk for record in faults.active(sandbox)] == [labs.pk]
+    own.refresh_from_db()
+    assert own.undone_at is not None
+    with pytest.raises(NotPossibleNow, match="ends with the lab"):
+        services.undo_own_faults(sandbox, "latency")
 
 
 def test_the_same_fault_again_only_moves_its_deadline(ada: User) -> None:
