@@ -21,6 +21,10 @@ from sandboxes.backends.base import (
 START_S = 60.0
 
 
+class NoRoom(RuntimeError):
+    """A sandbox did not come up."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
     """The sandbox a rehearsal happens in."""
@@ -53,16 +57,16 @@ def _begin(backend: Backend, profile: str) -> str:
 
 
 def _until_up(backend: Backend, sandbox_id: str, profile: str) -> KafkaEndpoint:
-    """The endpoint of a sandbox that was begun; RuntimeError when it does not come up."""
+    """The endpoint of a sandbox that was begun; NoRoom when it does not come up."""
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         seen: Observation = backend.ensure(Spec(sandbox_id=sandbox_id, profile=profile))
         if seen.phase is Phase.RUNNING and seen.endpoint is not None:
             return seen.endpoint
         if seen.phase is Phase.FAILED:
-            raise RuntimeError(f"the sandbox did not start: {seen.detail} {seen.cause}")
+            raise NoRoom(f"the sandbox did not start: {seen.detail} {seen.cause}")
         time.sleep(0.1)
-    raise RuntimeError("the sandbox did not start in time")
+    raise NoRoom("the sandbox did not start in time")
 
 
 def remove(backend: Backend, sandbox_id: str) -> None:

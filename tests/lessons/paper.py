@@ -73,6 +73,9 @@ class PaperView:
 class SilentView(PaperView):
     """A sandbox that answers nothing."""
 
+    def topics(self) -> tuple[str, ...]:
+        raise ViewUnavailable("silence")
+
     def offsets(self, name: str) -> tuple[PartitionOffsets, ...]:
         raise ViewUnavailable("silence")
 

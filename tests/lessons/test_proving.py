@@ -8,20 +8,21 @@ from typing import Any
 import pytest
 
 from lessons.catalog import Course, read_course
+from lessons.checks import ViewUnavailable
 from lessons.lab_folder import LabFolder
-from lessons.management.commands.course_mutate import noticed
+from lessons.management.commands.course_mutate import noticed, played
 from lessons.proving.folders import solutions
 from lessons.proving.ledger import read_ledger, sample, unproven
 from lessons.proving.mutation import mutants
 from lessons.proving.rehearsal import NothingProven, Rehearsal, RobotError
-from lessons.proving.rooms import Room
+from lessons.proving.rooms import NoRoom, Room
 from lessons.proving.texts import leak, secret_lines
-from lessons.robots import Step
-from sandboxes.backends.base import KafkaEndpoint, ProgramRun
+from lessons.robots import Script, Step
+from sandboxes.backends.base import BackendError, KafkaEndpoint, ProgramRun, Spec
 from sandboxes.backends.memory import MemoryBackend
 from tests import small_course
 from tests.lessons import labs
-from tests.lessons.paper import PaperView
+from tests.lessons.paper import PaperView, SilentView
 
 PROGRAM = """
 producer = Producer(cluster())
@@ -139,12 +140,12 @@ def test_what_the_mutants_came_to_is_kept_while_the_content_is(tmp_path: Path) -
 class Plays:
     """A damaged solution that is played again and again, and ends in these ways."""
 
-    def __init__(self, *ends: bool | RobotError) -> None:
+    def __init__(self, *ends: bool | Exception) -> None:
         self.ends = list(ends)
 
     def __call__(self) -> bool:
         end = self.ends.pop(0)
-        if isinstance(end, RobotError):
+        if isinstance(end, Exception):
             raise end
         return end
 
@@ -158,12 +159,18 @@ class Plays:
         ([NothingProven("the sandbox ended it"), False], True),
         ([NothingProven("it did not end"), True], False),
         ([NothingProven("the sandbox ended it"), NothingProven("again")], None),
+        ([BackendError("The host is away."), False], True),
+        ([BackendError("The host is away."), BackendError("Still away.")], None),
+        ([NoRoom("the sandbox did not start in time"), ViewUnavailable("no answer")], None),
     ],
 )
 def test_a_mutant_that_the_machine_ended_is_tried_again_and_then_not_counted(
-    ends: list[bool | RobotError], verdict: bool | None
+    ends: list[bool | Exception], verdict: bool | None
 ) -> None:
-    assert noticed(Plays(*ends)) is verdict
+    outcome = noticed(Plays(*ends))
+
+    assert outcome.caught is verdict
+    assert outcome.why == ("" if verdict is not None else str(ends[-1]))
 
 
 @pytest.mark.parametrize("reason", ["sandbox_ended", "host_restart"])
@@ -180,13 +187,25 @@ class OnPaper(Rehearsal):
     """A rehearsal that looks at paper, and began with an empty log."""
 
     def __init__(self) -> None:
-        room = Room(backend=MemoryBackend(), sandbox_id="a", endpoint=ENDPOINT)
+        self.backend = MemoryBackend()
+        room = Room(backend=self.backend, sandbox_id="a", endpoint=ENDPOINT)
         super().__init__(labs.code(), room, starter={}, seed=1)
         self.paper = PaperView(log={"orders": [[]]})
         self._facts = labs.facts(nonce=self.nonce, horizon={"orders": (0,)})
 
     def look(self) -> Any:
         return self.paper
+
+
+@pytest.mark.parametrize("paper", [SilentView(), PaperView(log={"orders": [[]]})])
+def test_a_sandbox_that_broke_while_a_mutant_was_played_has_noticed_nothing(paper: PaperView) -> None:
+    robot = OnPaper()
+    robot.backend.ensure(Spec(sandbox_id="a", profile="kafka-1"))
+    robot.paper = paper
+
+    outcome = noticed(lambda: played(robot, Script(steps=(Step(sleep=0.1),), settle=0.1)))
+
+    assert outcome.caught is (None if isinstance(paper, SilentView) else True)
 
 
 def test_a_rehearsal_knows_what_was_made_while_a_task_was_locked() -> None:

@@ -1,6 +1,7 @@
 import random
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -8,18 +9,36 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from lessons import services
 from lessons.catalog import Lesson
+from lessons.checks import ViewUnavailable
 from lessons.lab_folder import LabFolder
 from lessons.proving import folders, gates, installation
 from lessons.proving.ledger import read_ledger
 from lessons.proving.mutation import Mutant, mutants
 from lessons.proving.rehearsal import NothingProven, Rehearsal, RobotError
-from lessons.proving.rooms import room
+from lessons.proving.rooms import NoRoom, room
 from lessons.robots import Script
-from sandboxes.backends.base import Backend
+from sandboxes.backends.base import Backend, BackendError
 
 GOAL = 0.8
 SETTLE_S = 6.0
+# The sandbox may be to blame, not the work.
+OURS = (NothingProven, NoRoom, BackendError, ViewUnavailable)
 _WORDS = {True: "caught  ", False: "SURVIVED", None: "nothing proven"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a mutant.
+
+    caught: whether a judge noticed the damage; None when the sandbox was to blame twice.
+    why:    then, what was wrong with it.
+    """
+
+    caught: bool | None
+    why: str = ""
+
+    def __str__(self) -> str:
+        return f"{_WORDS[self.caught]}{f' ({self.why})' if self.why else ''}"
 
 
 class Command(BaseCommand):
@@ -59,8 +78,9 @@ class Command(BaseCommand):
         said: list[bool | None] = []
         self.stdout.write(f"\nLab {folder.lab.id}: {len(chosen)} mutants")
         for name, mutant in chosen:
-            said.append(noticed(partial(_completed, backend, lesson, folder, name, mutant)))
-            self.stdout.write(f"  {_WORDS[said[-1]]} {name} {mutant.what}")
+            outcome = noticed(partial(_completed, backend, lesson, folder, name, mutant))
+            said.append(outcome.caught)
+            self.stdout.write(f"  {outcome} {name} {mutant.what}")
             self.stdout.flush()
         caught, judged = said.count(True), len(said) - said.count(None)
         left_out = f"; {said.count(None)} proved nothing and are not counted" if None in said else ""
@@ -80,19 +100,21 @@ def _choose(folder: LabFolder, most: int) -> list[tuple[str, Mutant]]:
     return found if len(found) <= most else random.Random(folder.lab.id).sample(found, most)  # noqa: S311
 
 
-def noticed(completed: Callable[[], bool]) -> bool | None:
-    """Whether a damaged solution was caught; None when the sandbox was to blame twice.
+def noticed(completed: Callable[[], bool]) -> Outcome:
+    """Whether a damaged solution was caught.
 
-    A machine that is busy, or a host that ends a program, must not make the judges look sharper.
+    A machine that is busy, a host that ends a program or a sandbox that breaks must not make the judges look
+    sharper: such a mutant is tried once more, and then it is said and not counted.
     """
+    why = ""
     for _ in range(2):
         try:
-            return not completed()
-        except NothingProven:
-            continue
+            return Outcome(caught=not completed())
+        except OURS as error:
+            why = str(error)
         except RobotError:
-            return True
-    return None
+            return Outcome(caught=True)
+    return Outcome(caught=None, why=why)
 
 
 def _completed(backend: Backend, lesson: Lesson, folder: LabFolder, name: str, mutant: Mutant) -> bool:
@@ -106,8 +128,15 @@ def _completed(backend: Backend, lesson: Lesson, folder: LabFolder, name: str, m
     with room(backend, folder.lab.profile) as here:
         robot = Rehearsal(prover.code, here, starter=folder.starter, seed=gates.SEEDS[0])
         robot.prepare({**folders.files_of(reference), name: mutant.text})
-        try:
-            robot.play(Script(steps=steps, settle=SETTLE_S), settle_s=SETTLE_S, until=lambda: robot.complete)
-        finally:
-            robot.close()
-        return robot.complete
+        return played(robot, Script(steps=steps, settle=SETTLE_S))
+
+
+def played(robot: Rehearsal, script: Script) -> bool:
+    """Whether a script completes the lab; one of OURS when it did not and the sandbox answers no more."""
+    try:
+        robot.play(script, settle_s=SETTLE_S, until=lambda: robot.complete)
+    finally:
+        robot.close()
+        if not robot.complete:
+            robot.look().topics()
+    return robot.complete
