@@ -204,7 +204,7 @@ def is_gone(seen: Observation) -> bool:
 
 def is_full(seen: Observation) -> bool:
     """Whether it outgrew its room: then it is not started again, for each start gives it seconds to write."""
-    return seen.cause == "disk_full"
+    return seen.cause in {"disk_full", "too_many_partitions"}
 
 
 def is_lost(step: Step) -> None:

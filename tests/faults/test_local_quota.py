@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from sandboxes import services
 from sandboxes.backends.base import Phase
@@ -29,8 +32,26 @@ def narrow(settings: object, db: None) -> Iterator[Site]:
         yield site
 
 
+@pytest.fixture
+def usual(settings: object, db: None) -> Iterator[Site]:
+    """A site with the limits that students have."""
+    with running_site(settings) as site:
+        yield site
+
+
 def starts(site: Site) -> int:
     return site.host.log.count("sandbox.running")
+
+
+def until_given_up(sandbox: Sandbox) -> None:
+    """Sweep, as the site does, until no sweep would start it again."""
+
+    def given_up() -> bool:
+        sweep_and_settle(seconds=60)
+        sandbox.refresh_from_db()
+        return sandbox.now is State.FAILED and not sandbox.failure_retryable
+
+    wait_until(given_up, 90, lambda: f"{sandbox} {sandbox.failure_cause}")
 
 
 def test_a_sandbox_that_outgrew_its_room_is_not_started_again(narrow: Site) -> None:
@@ -46,12 +67,7 @@ def test_a_sandbox_that_outgrew_its_room_is_not_started_again(narrow: Site) -> N
     assert until_ended(workspace, program.program_id).reason == "disk"
     before = starts(narrow)
 
-    def given_up() -> bool:
-        sweep_and_settle(seconds=60)
-        return Sandbox.objects.get(pk=sandbox.pk).now is State.FAILED
-
-    wait_until(given_up, 60, lambda: f"{Sandbox.objects.get(pk=sandbox.pk)}")
-    sandbox.refresh_from_db()
+    until_given_up(sandbox)
     first = (sandbox.failure_cause, sandbox.failure_retryable, sandbox.failure_sentence)
     assert sandbox.owner
     services.request_sandbox(sandbox.owner)
@@ -61,3 +77,35 @@ def test_a_sandbox_that_outgrew_its_room_is_not_started_again(narrow: Site) -> N
     assert "Start over" in first[2]
     assert (sandbox.now, sandbox.failure_cause) == (State.FAILED, "disk_full")
     assert starts(narrow) == before
+
+
+@pytest.mark.logs("sandbox.failed")
+def test_more_partitions_than_a_broker_can_open_are_named_as_the_cause(usual: Site) -> None:
+    sandbox = usual.ready()
+    admin = AdminClient(client(usual.host, sandbox.hex))
+    asked = admin.create_topics([NewTopic("silly", 5000)])["silly"]
+    with contextlib.suppress(KafkaException):  # it may break before it answers
+        asked.result(60)
+
+    until_given_up(sandbox)
+
+    assert sandbox.failure_cause == "too_many_partitions"
+    assert "partitions" in sandbox.failure_sentence
+    assert "Start over" in sandbox.failure_sentence
+    usual.check()
+
+
+@pytest.mark.logs("sandbox.failed")
+def test_a_crash_with_many_partitions_is_recovered_from(usual: Site) -> None:
+    """The bound is below what a broker with our heap and descriptors can open after a kill."""
+    sandbox = usual.ready()
+    admin = AdminClient(client(usual.host, sandbox.hex))
+    admin.create_topics([NewTopic("many", 1500)])["many"].result(30)
+
+    os.kill(usual.broker(sandbox), signal.SIGKILL)
+    usual.until(sandbox, Phase.FAILED)
+
+    usual.until_ready(sandbox)
+    assert usual.kept(sandbox)
+    assert len(admin.list_topics("many", timeout=20).topics["many"].partitions) == 1500
+    usual.check()

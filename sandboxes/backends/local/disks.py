@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
-from sandboxes.backends.local import ground, trees
+from sandboxes.backends.local import ground, trees, troubles
 from sandboxes.backends.local.sandbox import LocalSandbox
 from sandboxes.backends.local.settings import Limits
 from sandboxes.backends.local.trees import Usage
@@ -55,5 +55,6 @@ class Disks:
         await asyncio.to_thread(ground.cut_logs, one.home)
         logs = await asyncio.to_thread(trees.usage, one.home.logs, most=_PLENTY)
         self._seen[one.record.sandbox_id] = data.size + work.size + logs.size
-        if one.is_running() and data.exceeds(self._most):
-            await one.disk_full()
+        trouble = troubles.of_data(data, self._most)
+        if one.is_running() and trouble:
+            await one.outgrown(trouble)

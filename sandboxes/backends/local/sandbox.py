@@ -177,11 +177,11 @@ class LocalSandbox:
         await self._doors.close()
         self.housing.hang_up()
 
-    async def disk_full(self) -> None:
+    async def outgrown(self, trouble: Trouble) -> None:
         """Its data has outgrown its room: stop the brokers, keep the data, say so."""
         if self.record.goal != "running":
             return  # it is being stopped or removed by now, which must not be forgotten for this
-        self._trouble = troubles.TOO_MUCH_DATA
+        self._trouble = trouble
         self.record.goal = "stopped"
         self._save()
         self._drive()
@@ -243,8 +243,9 @@ class LocalSandbox:
             self._stage = ""
 
     async def _bring_up(self) -> None:
-        if await asyncio.to_thread(self._has_too_much_data):
-            await self._refuse_data()
+        outgrown = await asyncio.to_thread(self._how_outgrown)
+        if outgrown:
+            await self._refuse(outgrown)
             return
         self._trouble = None
         self._stage = "namespaces"
@@ -265,14 +266,14 @@ class LocalSandbox:
         took = round(time.monotonic() - began, 3)
         logger.info("sandbox.running", extra={"sandbox": self.record.sandbox_id, "took_s": took})
 
-    def _has_too_much_data(self) -> bool:
+    def _how_outgrown(self) -> Trouble | None:
         limits = self._around.limits
         most = Usage(limits.data_bytes, limits.data_files)
-        return trees.usage(self.home.data, most=most).exceeds(most)
+        return troubles.of_data(trees.usage(self.home.data, most=most), most)
 
-    async def _refuse_data(self) -> None:
+    async def _refuse(self, outgrown: Trouble) -> None:
         """Every start would give it more seconds to write in."""
-        self._trouble = troubles.TOO_MUCH_DATA
+        self._trouble = outgrown
         self.record.goal = "stopped"
         self._save()
         await self._bring_down()
@@ -308,7 +309,7 @@ class LocalSandbox:
 
     async def _bring_down(self, reason: str = "") -> None:
         """reason: why programs end with it; by itself the trouble tells."""
-        reason = reason or ("disk" if self._trouble is troubles.TOO_MUCH_DATA else "sandbox_ended")
+        reason = reason or ("disk" if self._trouble in troubles.OUTGROWN else "sandbox_ended")
         self._stage, self._ready = "stopping", False
         if self.housing.link:
             await self.programs.end_all(reason)

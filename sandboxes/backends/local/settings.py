@@ -35,6 +35,7 @@ class Limits:
     """What one program, one broker and one workspace may use. Sizes in bytes, times in seconds.
 
     broker_look_s: how often a broker is asked whether it answers; broker_silent_s: how long it may not.
+    data_files: of files and folders; some 2,000 partitions, half of what the heap and broker_files take.
     broker_starts: how many may start at the same moment; 0 means one less than the cores we may use, but two.
     """
 
@@ -54,7 +55,7 @@ class Limits:
     broker_data: int = 512 * MIB
     broker_files: int = 4096
     data_bytes: int = 1024 * MIB
-    data_files: int = 100_000
+    data_files: int = 12_000
     broker_stop_s: float = 10.0
     broker_look_s: float = 10.0
     broker_silent_s: float = 30.0

@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandboxes.backends.local.trees import Usage
+
 # java's own end of a JVM that had no memory left (-XX:+ExitOnOutOfMemoryError).
 _OUT_OF_MEMORY = 3
 _LEAST_BYTES, _LEAST_FILES = 1 << 20, 16
@@ -32,6 +34,11 @@ HELD_DOWN = Trouble("fault", "The broker is down because the failure deck stoppe
 TOO_MUCH_DATA = Trouble(
     "disk_full", "Your topics hold more data than a sandbox may keep. Start over to get an empty one."
 )
+TOO_MANY_PARTITIONS = Trouble(
+    "too_many_partitions",
+    "Your topics have more partitions than a sandbox's broker can open. Start over to get an empty one.",
+)
+OUTGROWN = (TOO_MUCH_DATA, TOO_MANY_PARTITIONS)
 _ADDRESS_TAKEN = Trouble(
     "address_taken",
     "Another program on this machine has taken the address of your sandbox. "
@@ -66,6 +73,13 @@ def of_error(error: OSError) -> Trouble:
     if error.errno == errno.EADDRINUSE:
         return _ADDRESS_TAKEN
     return _BY_ERRNO.get(error.errno or 0, LOST)
+
+
+def of_data(found: Usage, most: Usage) -> Trouble | None:
+    """How the data of a sandbox has outgrown its room; a partition is a folder of some five files."""
+    if found.size > most.size:
+        return TOO_MUCH_DATA
+    return TOO_MANY_PARTITIONS if found.files > most.files else None
 
 
 def of_disk(folder: Path) -> Trouble | None:

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from sandboxes.backends.base import Fault, Phase
-from sandboxes.backends.local import records
+from sandboxes.backends.local import records, troubles
 from sandboxes.backends.local.driver import Driver
 from tests.sandboxes.backends.empty_house import sandbox_in
 
@@ -71,7 +71,7 @@ async def test_a_disk_that_is_full_does_not_undo_a_removal(tmp_path: Path) -> No
     one._ready = True
     one.want("gone")
 
-    await one.disk_full()
+    await one.outgrown(troubles.TOO_MUCH_DATA)
     await until_idle(one._driver)
 
     assert (one.record.goal, one.observe().phase) == ("gone", Phase.ABSENT)
