@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 
-INBOUND_BYTES = 4096
+from accounts.sockets import INBOUND_BYTES
+
 MOST_TOPICS = 64
 _TOPIC_CHARACTERS = 249  # Kafka's own limit
 _DIGITS = 19

@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts.sockets import FORBIDDEN, NO_SUCH, SIGNED_OUT
+from accounts.sockets import FORBIDDEN, INBOUND_BYTES, NO_SUCH, SIGNED_OUT
 from live import ops, streams
 from live.access import Answer, Asker, judge
 from sandboxes import limits
@@ -71,7 +71,7 @@ def op(request: HttpRequest, sandbox_id: UUID) -> HttpResponseBase:
     if refused:
         return refused
     try:
-        asked = orjson.loads(request.body[: ops.INBOUND_BYTES + 1])
+        asked = orjson.loads(request.body[: INBOUND_BYTES + 1])
         name, text = asked["stream"], orjson.dumps(asked["op"]).decode()
         ops.parse(text)
     except (ops.BadOp, orjson.JSONDecodeError, KeyError, TypeError):

@@ -13,16 +13,15 @@ from asgiref.sync import sync_to_async
 from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 
 from accounts.models import User
+from accounts.session_store import SessionStore
 from live import access, process, sessions
 from live.feed import Feed
 from live.routing import websocket_urlpatterns
 from sandboxes.announce import announce
 from sandboxes.models import Sandbox
-from tests import cast
+from tests import cast, make
 from tests.live.sampling import HandSampler
 from tests.live.valkey import Valkey
 
@@ -44,15 +43,6 @@ async def _own_hub(shared_valkey: Valkey, feed: Feed, settings: Any) -> AsyncIte
     settings.REDIS_URL = shared_valkey.url
     yield
     await process.close_all()
-
-
-def signed_in(user: User) -> SessionStore:
-    session = SessionStore()
-    session[SESSION_KEY] = str(user.pk)
-    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
-    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    session.save()
-    return session
 
 
 class Socket:
@@ -103,7 +93,7 @@ class Socket:
 
 
 async def socket_of(user: User | None, sandbox_id: uuid.UUID) -> Socket:
-    session = await sync_to_async(signed_in)(user) if user else None
+    session = await sync_to_async(make.session)(user) if user else None
     return await Socket(sandbox_id, session).open()
 
 
@@ -228,7 +218,7 @@ async def test_signing_out_closes_the_socket_at_the_next_look(
     people: cast.Cast, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sessions, "CHECK_S", sessions.CHECK_S / 10)
-    session = await sync_to_async(signed_in)(people.ada)
+    session = await sync_to_async(make.session)(people.ada)
     socket = await Socket(sandbox.pk, session).open()
     await socket.say(HELLO)
     await socket.hear_until("hello")
@@ -240,7 +230,7 @@ async def test_signing_out_closes_the_socket_at_the_next_look(
 
 def test_every_reason_to_end_is_found_in_one_look(people: cast.Cast, sandbox: Sandbox) -> None:
     def asker(user: User, sandbox_id: uuid.UUID = sandbox.pk) -> access.Asker:
-        return access.Asker(session_key=str(signed_in(user).session_key), sandbox_id=sandbox_id)
+        return access.Asker(session_key=str(make.session(user).session_key), sandbox_id=sandbox_id)
 
     fine, instructor, admin = asker(people.ada), asker(people.grace), asker(people.root)
     stranger, elsewhere = asker(people.edsger), asker(people.ada, uuid.uuid4())
@@ -268,7 +258,7 @@ def test_every_reason_to_end_is_found_in_one_look(people: cast.Cast, sandbox: Sa
 def test_a_hundred_owners_cost_three_queries(
     people: cast.Cast, sandbox: Sandbox, django_assert_num_queries: Any
 ) -> None:
-    keys = [str(signed_in(people.ada).session_key) for _ in range(100)]
+    keys = [str(make.session(people.ada).session_key) for _ in range(100)]
     askers = [access.Asker(session_key=key, sandbox_id=sandbox.pk) for key in keys]
     with django_assert_num_queries(3):
         assert {answer.code for answer in access.judge(askers).values()} == {0}
@@ -278,7 +268,7 @@ async def test_a_hundred_that_come_at_once_are_admitted_in_two_looks(
     people: cast.Cast, sandbox: Sandbox
 ) -> None:
     def asker() -> access.Asker:
-        return access.Asker(session_key=str(signed_in(people.ada).session_key), sandbox_id=sandbox.pk)
+        return access.Asker(session_key=str(make.session(people.ada).session_key), sandbox_id=sandbox.pk)
 
     askers = [await sync_to_async(asker)() for _ in range(100)]
     asked: list[int] = []
@@ -301,7 +291,7 @@ async def test_one_person_has_so_many_tabs_and_no_more(
     people: cast.Cast, sandbox: Sandbox, settings: Any
 ) -> None:
     settings.LIVE_TABS_PER_USER = 2
-    session = await sync_to_async(signed_in)(people.ada)
+    session = await sync_to_async(make.session)(people.ada)
     tabs = [await Socket(sandbox.pk, session).open() for _ in range(3)]
     assert await tabs[2].close_code() == 4429
 
