@@ -9,6 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
+from config.backup import making
 from sandboxes import services
 from sandboxes.models import Sandbox, SandboxEvent
 from tests import make
@@ -127,6 +128,23 @@ def test_why_it_was_done_is_said_to_its_owner(
     settle(sandbox)
 
     assert said_on(page).endswith("The reason given: “The machine is moved”.")
+
+
+def test_one_put_to_sleep_for_a_backup_says_so_until_it_wakes(
+    page: Client, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(making, "_ASLEEP_WITHIN_S", 0)
+    sandbox = ready_sandbox(ada)
+    making._put_all_to_sleep(lambda said: None)
+    settle(sandbox)
+
+    asleep = said_on(page)
+    services.resume(sandbox)
+    settle(sandbox)
+
+    assert asleep.startswith("An admin stopped your sandbox at")
+    assert asleep.endswith("The reason given: “to make a backup of it”.")
+    assert said_on(page) == ""
 
 
 @pytest.mark.parametrize("act", [services.stop_sandbox, services.delete_sandbox])

@@ -37,6 +37,8 @@ _ASLEEP_WITHIN_S = 90.0
 _LEASE_WITHIN_S = 15.0
 _LOOK_S = 0.25
 _DEAD_S = 3600.0
+# Said to the student whose sandbox it is, as what an admin gave for a reason.
+_REASON = "to make a backup of it"
 _SNAPSHOT = f"{DATABASE}.backup-"
 # The archive cannot be written; anything else is about the file that is read.
 _WRITING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
@@ -217,10 +219,10 @@ def _awake(sandbox: Sandbox) -> str:
 
 
 def _put_all_to_sleep(say: Say) -> None:
-    """As an unused one is put to sleep: a clean stop, and awake again at the next use."""
+    """As an admin who stops each: a clean stop, and awake again at the next use."""
     going = []
     for sandbox in Sandbox.objects.exclude(owner=None).filter(state__in=ALIVE):
-        if sandbox.move_to(State.SUSPENDING, actor="sweep", wish=True, detail="put to sleep for a backup"):
+        if sandbox.move_to(State.SUSPENDING, actor="admin", wish=True, reason=_REASON):
             tasks.doorbell(sandbox.pk)
             going.append(sandbox.pk)
     if going:
