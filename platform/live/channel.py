@@ -24,6 +24,8 @@ from live.volley import Volley
 RECONNECT_S = 0.5
 # Rather a newer snapshot than one with hundreds of frames behind it.
 _MOST_AFTER_SNAP = 300
+# A sampler says something every three seconds at least; the page says so when it has missed it three times.
+QUIET_MS = 9_000
 
 
 # Hands the control events about a sandbox to a function, until cancelled.
@@ -34,13 +36,14 @@ class Channel:
     """One sandbox: its viewers, its last frames, and when its sampler was heard last.
 
     wished: the topics its samplers were last told of; wished_at: when; left_at: since when nobody watches,
-    monotonic seconds.
+    monotonic seconds; heard: a sign of life of its sampler, or when we began to listen for one.
     """
 
     def __init__(self, hex_id: str, feed: Feed, follow: Follow | None = None) -> None:
         self.hex_id = hex_id
         self.viewers: dict[Viewer, Place | None] = {}
-        self.heard = 0
+        self.heard = now_ms()
+        self._was_quiet = False
         self.subscribed = asyncio.Event()
         self.wished: frozenset[str] | None = None
         self.wished_at = self.left_at = 0.0
@@ -67,6 +70,21 @@ class Channel:
         if not self.viewers:
             return self.wished or frozenset()
         return frozenset().union(*(viewer.topics for viewer in self.viewers))
+
+    # -- Signs of life -------------------------------------------------------------------------------------
+
+    def ping(self) -> frames.Ping:
+        return frames.Ping(t=now_ms(), heard=self.heard)
+
+    @property
+    def is_quiet(self) -> bool:
+        """What its tabs show is not what is so, whoever is to blame: the sampler, Redis, or our way to it."""
+        return now_ms() - self.heard > QUIET_MS
+
+    def has_turned(self) -> bool:
+        """Whether it fell silent, or is heard again, since this was asked last."""
+        before, self._was_quiet = self._was_quiet, self.is_quiet
+        return before != self._was_quiet
 
     # -- Viewers -------------------------------------------------------------------------------------------
 

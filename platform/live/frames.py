@@ -168,7 +168,10 @@ class Lost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ping:
-    """Every 15 s. heard: when the sampler last gave a sign of life; 0 when never."""
+    """Every 15 s, and when the sampler falls silent or is heard again.
+
+    heard: when it last gave a sign of life, or since when we listen for its first; 0 when nobody can tell.
+    """
 
     lane: ClassVar[Lane] = Lane.PING
     t: int

@@ -87,7 +87,14 @@ class Hub:
             channel.listen()
             self._soon(self._subscribe())
         channel.attach(viewer, resume, greet=greet)
+        if channel.is_quiet:
+            viewer.say(channel.ping())
         self._wish(channel)
+
+    def ping(self, hex_id: str) -> frames.Ping:
+        """The time, and when the sampler of a sandbox was heard last."""
+        channel = self._channels.get(hex_id)
+        return channel.ping() if channel else frames.Ping(t=now_ms(), heard=0)
 
     def view(self, hex_id: str, viewer: Viewer, topics: Iterable[str]) -> None:
         """Change what a viewer views; topics that are new to it come with a snapshot."""
@@ -221,10 +228,11 @@ class Hub:
                     self._tick_one(channel, now, is_ping_due)
 
     def _tick_one(self, channel: Channel, now: float, is_ping_due: bool) -> None:
+        is_ping_due = channel.has_turned() or is_ping_due
         for viewer in list(channel.viewers):
             viewer.tick(now)
             if is_ping_due:
-                viewer.say(frames.Ping(t=now_ms(), heard=channel.heard))
+                viewer.say(channel.ping())
         if not channel.viewers and now - channel.left_at > LINGER_S:
             self._leave(channel)
 

@@ -16,7 +16,6 @@ from accounts.sockets import SLOW, TOO_MANY
 from live import frames, ops
 from live.access import Asker
 from live.ops import Place
-from live.picture import now_ms
 from live.process import of_this_process
 from live.tab import Tab
 from live.viewer import Viewer
@@ -42,14 +41,14 @@ async def events(asker: Asker, user_id: int, hello: ops.Hello) -> AsyncIterator[
     try:
         tab.begin(hello)
         yield _event("stream", name)
-        async for event in _events(tab):
+        async for event in _events(tab, asker.sandbox_id.hex):
             yield event
     finally:
         del here.streams[place]
         tab.leave()
 
 
-async def _events(tab: Tab) -> AsyncIterator[bytes]:
+async def _events(tab: Tab, hex_id: str) -> AsyncIterator[bytes]:
     loop, viewer = asyncio.get_running_loop(), tab.viewer
     beat_at = loop.time() + _pause_s()
     while not viewer.close_code:
@@ -57,7 +56,7 @@ async def _events(tab: Tab) -> AsyncIterator[bytes]:
             async with asyncio.timeout_at(beat_at):
                 text = await viewer.outgoing.next()
         except TimeoutError:
-            text, beat_at = _ping(), loop.time() + _pause_s()
+            text, beat_at = _ping(hex_id), loop.time() + _pause_s()
             if time.monotonic() - tab.pace.spoken_at > SILENT_S:
                 viewer.close(SLOW)
                 break
@@ -74,7 +73,7 @@ async def once(hex_id: str, hello: ops.Hello, *, told: int) -> AsyncIterator[byt
         for text in await _waiting(viewer):
             yield f"{text}\n".encode()
         # Both at one moment: what comes while this is being sent is for the next answer.
-        now, news = _ping(), hub.missed_since(hex_id, told)
+        now, news = _ping(hex_id), hub.missed_since(hex_id, told)
         for frame in news:
             yield frames.encode(frame) + b"\n"
         yield now.encode()
@@ -109,8 +108,8 @@ def _pause_s() -> float:
     return random.uniform(*BEAT_S)  # noqa: S311  a pause is no secret
 
 
-def _ping() -> str:
-    return frames.encode(frames.Ping(t=now_ms(), heard=0)).decode()
+def _ping(hex_id: str) -> str:
+    return frames.encode(of_this_process().hub.ping(hex_id)).decode()
 
 
 def _event(kind: str, data: str) -> bytes:

@@ -62,7 +62,7 @@ def _overdue(swept_s: float | None) -> tuple[Need, ...]:
             Need(
                 mark="wait",
                 title="No sweep seen yet",
-                sentence="It runs every 10 s. If this stays, see that beat and a worker run.",
+                sentence="It runs every 10 s. If this stays, see that Redis, beat and a worker run.",
             ),
         )
     if swept_s <= pulse.OVERDUE_S:

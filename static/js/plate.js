@@ -104,6 +104,12 @@ export function createPlate(stage, look, { whole, onSandbox, onMode, onPanel, on
       return `The site does not answer since ${clock(link.since)}; what you see is from then.`
         + `${link.attempt > 1 ? ` It is being asked again, try ${link.attempt}.` : ""}`;
     }
+    if (link.quiet) {
+      return model.t
+        ? `The site has heard nothing of your sandbox since ${clock(link.quiet)}; what you see is from then. `
+          + "Nothing in it is lost, and the picture goes on by itself."
+        : "The site does not hear your sandbox at the moment. Its picture comes by itself as soon as it does.";
+    }
     if (model.t && !model.broker.ok) {
       return `${model.broker.sentence || "Your broker does not answer."} Since ${clock(model.broker.since)}.`;
     }

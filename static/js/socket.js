@@ -15,6 +15,8 @@ const HELD = 4_000;
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 8_000;
 const HIDDEN_AFTER = 10_000;
+/** What reads the broker says something every three seconds; the site tells when it has not for longer, ms. */
+const QUIET = 8_000;
 
 /** Close codes that no further try can mend; 4408 (slow) and the rest resume. */
 const FINAL = new Map([
@@ -99,8 +101,9 @@ export class Session {
 
 /**
  * @typedef {{state: "connecting"|"live"|"stale"|"waiting"|"over", since: number, attempt: number,
- *   sentence: string, ladder: import("./ladder.js").Ladder}} Link
- * `since` is the browser's clock (ms) when the last frame came.
+ *   sentence: string, ladder: import("./ladder.js").Ladder, quiet: number}} Link
+ * `since` is the browser's clock (ms) when the last frame came; `quiet` the server's (ms), since when the site itself
+ * has heard nothing of the sandbox, 0 when it does.
  */
 
 /**
@@ -121,9 +124,10 @@ export function connect({ url, view, onFrame, onLink, ways = waysTo(url), now = 
   let over = false;
   let retry = 0;
   let paused = false;
+  let quiet = 0;
 
   const say = (op) => line?.say(op);
-  const report = (state, sentence = "") => onLink({ state, since: heard, attempt, sentence, ladder });
+  const report = (state, sentence = "") => onLink({ state, since: heard, attempt, sentence, ladder, quiet });
   const hello = () => ({ view: view(), resume: session.resume });
 
   function open() {
@@ -164,8 +168,9 @@ export function connect({ url, view, onFrame, onLink, ways = waysTo(url), now = 
     for (const kind of ["sandbox", "verdict"]) onFrame({ lane: "control", kind, data: {} });
   }
 
-  function measure({ t }) {
+  function measure({ t, heard: sandboxHeard = 0 }) {
     acknowledge(session.seq);
+    quiet = sandboxHeard && t - sandboxHeard > QUIET ? sandboxHeard : 0;
     const late = now() - t;
     quickest = Math.min(quickest, late);
     if (ladder.way !== "stream" || late - quickest < HELD) return;

@@ -139,6 +139,20 @@ test("pings keep a quiet connection live and are answered", (t) => {
   assert.deepEqual(last().sent.at(-1), { op: "ack", seq: 4 });
 });
 
+test("while the site hears nothing of the sandbox the link says since when", (t) => {
+  const { last, links } = linked(t);
+  const ping = (heard) => { last().say({ lane: "ping", t: 100_000, heard }); return links.at(-1).quiet; };
+  last().accept();
+  last().say(snap(4));
+  assert.equal(links.at(-1).quiet, 0);
+  assert.equal(ping(97_000), 0);
+  assert.equal(ping(90_000), 90_000);
+  assert.equal(links.at(-1).state, "live");
+  last().say(state(5));
+  assert.equal(links.at(-1).quiet, 90_000, "what the site still knew is no news");
+  assert.equal(ping(0), 0, "a site that cannot tell says nothing");
+});
+
 test("progress is acknowledged every two seconds and not repeated", (t) => {
   const { last } = linked(t);
   last().accept();

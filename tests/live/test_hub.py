@@ -406,6 +406,45 @@ async def test_every_viewer_hears_a_ping_with_when_the_sampler_was_heard() -> No
     assert frame.keys() == {"lane", "t", "heard"}
 
 
+def pings(tab: Tab) -> list[Any]:
+    tab.read()
+    return [frame for frame in tab.frames if frame["lane"] == "ping"]
+
+
+async def test_a_sampler_that_falls_silent_is_told_at_once_and_when_it_is_heard_again(
+    hub: Hub, feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sampler = await HandSampler(feed, ADA).start()
+    tab = Tab(hub, "orders")
+    before = (await tab.at(await sampler.produce_now())).seq
+    last_heard = hub.ping(ADA).heard
+    assert not pings(tab)
+
+    monkeypatch.setattr("live.channel.QUIET_MS", 200)
+    await until(lambda: pings(tab))
+    late = Tab(hub, "orders")
+    await until(lambda: pings(late))
+    assert [ping["heard"] for ping in (*pings(tab), *pings(late))] == [last_heard] * 2
+    assert pings(tab)[0]["t"] - last_heard > 200
+
+    monkeypatch.setattr("live.channel.QUIET_MS", 60_000)
+    await tab.at(await sampler.produce_now())
+    await until(lambda: len(pings(tab)) > 1)
+    assert pings(tab)[-1]["heard"] > last_heard
+    assert tab.browser.seq > before
+
+
+async def test_what_was_never_heard_is_silent_since_one_listens(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("live.channel.QUIET_MS", 200)
+    began = now_ms()
+    tab = Tab(hub, "orders")
+    await until(lambda: pings(tab))
+    (ping,) = pings(tab)
+    assert began <= ping["heard"] < ping["t"] - 200
+
+
 async def test_a_hub_without_viewers_listens_to_no_sandbox(
     hub: Hub, feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
