@@ -37,9 +37,11 @@ ASSUMED_START_S = 3.0
 OLDEST = timedelta(hours=12)
 TOO_OLD = "It grew too old to be kept warm."
 WITH_SITE = "It was stopped with the site."
+# No backup holds what is nobody's, and one that died leaves its folder, or whatever a backend has for one.
+NOT_THERE = "Nothing of it is there, as after a backup was put back."
 # What a backend says of what ended while none of the site was there.
 _ENDED_WITH_SITE = "host_restarted"
-_NO_TROUBLE = {TOO_OLD, WITH_SITE}
+_NO_TROUBLE = {TOO_OLD, WITH_SITE, NOT_THERE}
 # What is too many stays for a while: the next rush may be near.
 SURPLUS_STAYS = timedelta(minutes=10)
 TROUBLE_WINDOW = timedelta(minutes=5)
@@ -242,9 +244,11 @@ def _remove_the_bad(cluster: Cluster, profile: str, seen: Mapping[UUID, Observat
 def _what_is_wrong(sandbox: Sandbox, seen: Observation | None) -> str:
     if sandbox.now is State.FAILED:
         return sandbox.failure_sentence or "It did not start."
-    if seen is not None and seen.cause == _ENDED_WITH_SITE:
+    if seen is None:
+        return NOT_THERE
+    if seen.cause == _ENDED_WITH_SITE:
         return WITH_SITE
-    if seen is None or seen.phase is not Phase.RUNNING:
+    if seen.phase is not Phase.RUNNING:
         return "It died while it was kept warm."
     return TOO_OLD if timezone.now() - sandbox.state_since > OLDEST else ""
 

@@ -434,6 +434,21 @@ def test_a_pool_that_ended_with_the_site_is_replaced_without_a_warning(
     assert Sandbox.objects.get(state=State.WARM) != ended
 
 
+def test_a_pool_that_was_in_no_backup_is_replaced_without_being_called_dead(
+    fill: Fill, caplog: pytest.LogCaptureFixture
+) -> None:
+    (of_before,) = fill(1)
+    doubles.forget_everything()
+
+    sweep_and_settle()
+    sweep_and_settle()
+
+    assert [line.levelname for line in caplog.records if line.message == "pool.removed"] == ["INFO"]
+    assert of_before.events.get(new="deleting").detail == pool.NOT_THERE
+    assert selectors.failures_by_cause(timezone.now() - timedelta(hours=1)) == ()
+    assert Sandbox.objects.get(state=State.WARM) != of_before
+
+
 @pytest.mark.logs("pool.removed")
 def test_a_pool_whose_starts_fail_is_not_tried_for_ever(here: Cluster, use_backend: Use) -> None:
     use_backend("CrashLoopBackend")
