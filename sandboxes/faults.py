@@ -14,12 +14,14 @@ from django.utils import timezone
 from sandboxes import provisioning
 from sandboxes.announce import announce
 from sandboxes.backends.base import FAULT_KINDS, BackendError, Fault, FaultKind
+from sandboxes.lifecycle import State
 from sandboxes.models import FaultRecord, Sandbox, SandboxEvent
 
 logger = logging.getLogger(__name__)
 
 LONGEST_S = 120
 BROKER_KINDS = frozenset({"broker_stop", "broker_kill"})
+DOWN_ON_PURPOSE = "Your broker was stopped on purpose."
 
 
 def active(sandbox: Sandbox) -> QuerySet[FaultRecord]:
@@ -41,7 +43,11 @@ def due() -> QuerySet[FaultRecord]:
 
 @transaction.atomic
 def book(sandbox: Sandbox, fault: Fault, *, seconds: float, actor: str) -> FaultRecord:
-    """Write the record of a fault about to be made; the same fault again only moves its deadline."""
+    """Write the record of a fault about to be made; the same fault again only moves its deadline.
+
+    A broker that goes down takes a second or more to do so. The row says it in the same commit as the record,
+    or the page would say for so long that the broker is stopped and the sandbox is ready.
+    """
     deadline = timezone.now() + timedelta(seconds=min(seconds, LONGEST_S))
     same = active(sandbox).filter(kind=fault.kind, node=fault.node).first()
     if same is not None:
@@ -49,6 +55,9 @@ def book(sandbox: Sandbox, fault: Fault, *, seconds: float, actor: str) -> Fault
         same.save(update_fields=["deadline", "ms"])
         return same
     _tell(sandbox, actor=actor, old="", new=fault.kind, until=deadline)
+    if fault.kind in BROKER_KINDS and sandbox.now is State.READY:
+        # A frozen one is left as it is: a move would say that it is not, and only who thaws it may.
+        sandbox.move_to(State.DEGRADED, actor=actor, detail=DOWN_ON_PURPOSE, only=Q(frozen=False))
     return FaultRecord.objects.create(
         sandbox=sandbox, kind=fault.kind, node=fault.node, ms=fault.ms, maker=actor, deadline=deadline
     )

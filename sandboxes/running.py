@@ -12,7 +12,7 @@ REPAIR_DEADLINE_S = 90.0
 
 def ready(step: Step) -> None:
     if faults.broker_is_down_on_purpose(step.sandbox):  # it may still be on its way down
-        return step.move(State.DEGRADED, detail="Your broker was stopped on purpose.")
+        return step.move(State.DEGRADED, detail=faults.DOWN_ON_PURPOSE)
     seen = step.ask(step.backend.observe, step.sandbox.hex)
     if not is_up(seen):
         return step.move(

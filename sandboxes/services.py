@@ -196,12 +196,12 @@ def inject_fault(sandbox: Sandbox, fault: Fault, *, seconds: float, actor: str =
     """
     if sandbox.now not in ALIVE:
         raise NotPossibleNow("Your sandbox is not running, so there is nothing to break. Press Start.")
-    record = faults.book(sandbox, fault, seconds=seconds, actor=actor)
     provisioning.need(sandbox)
+    record = faults.book(sandbox, fault, seconds=seconds, actor=actor)
     try:
         provisioning.backend_for(sandbox).inject(sandbox.hex, fault)
     except BackendError:
-        faults.undo(record)
+        undo_fault(record)
         raise
     set_alarm(record, after=min(seconds, faults.LONGEST_S))
     if actor == "student":  # a check renews its faults by itself; only a person's doing is use

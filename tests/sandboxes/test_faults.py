@@ -1,6 +1,7 @@
 """The failure deck: recorded first, undone for certain."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -52,6 +53,42 @@ def test_a_broker_fault_shows_at_once_whoever_made_it_while_the_broker_still_goe
     settle(sandbox)
 
     assert sandbox.state == State.READY
+
+
+@pytest.mark.parametrize("kind", ["broker_stop", "broker_kill"])
+def test_the_page_never_says_ready_while_it_says_that_the_broker_is_stopped(
+    ada: User, kind: FaultKind, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    """Whatever is announced of it, and before the backend was asked for anything."""
+    sandbox, said = ready_sandbox(ada), []
+
+    def ask_for_the_panel(*_: object, **__: object) -> None:
+        shown = panels.context(looks.look(ada))
+        said.append((shown["chip"][1], [fault["kind"] for fault in shown["faults"]]))
+
+    monkeypatch.setattr("sandboxes.faults.announce", ask_for_the_panel)
+    monkeypatch.setattr("sandboxes.models.announce", ask_for_the_panel)
+    with django_capture_on_commit_callbacks(execute=True):
+        faults.book(sandbox, Fault(kind=kind), seconds=20, actor="student")
+
+    assert said == [("broker down", [kind])] * 2
+
+
+def test_a_broker_that_could_not_be_stopped_is_ready_again(
+    ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def inject(*_: object) -> None:
+        raise BackendError("The sandbox host does not answer.", retryable=True)
+
+    sandbox = ready_sandbox(ada)
+    monkeypatch.setattr("sandboxes.backends.memory.MemoryBackend.inject", inject)
+
+    with pytest.raises(BackendError):
+        services.inject_fault(sandbox, STOP, seconds=20)
+    settle(sandbox)
+
+    sandbox.refresh_from_db()
+    assert sandbox.now is State.READY
 
 
 def test_the_sweep_takes_an_overdue_fault_out_and_the_broker_returns(ada: User) -> None:
