@@ -2,17 +2,22 @@
  * One program's output as bounded lines. Chunks are gathered and painted once per frame, so that a program that prints
  * in a loop costs the page no more than one that prints a line.
  */
+import { h } from "./ink.js";
 import { createSgr } from "./sgr.js";
 
 /** Lines kept per pane, and characters that may wait for the next frame. */
 export const KEEP_LINES = 500;
 const KEEP_WAITING = 128 * 1024;
 const NEAR = 24;
+/** Characters of its end that are remembered as they came: enough for a last line. */
+const TAIL = 200;
 
 /** @param {HTMLElement} box a scrolling element; its children become lines */
 export function createOutput(box, { later = requestAnimationFrame } = {}) {
   const sgr = createSgr();
   let waiting = "";
+  let tail = "";
+  let noted = false;
   let asked = false;
   let line = null;
   // Only the reader's own scrolling ends the following; a pane that changes its size does not.
@@ -25,6 +30,7 @@ export function createOutput(box, { later = requestAnimationFrame } = {}) {
 
   function write(chunk) {
     waiting += chunk;
+    tail = (tail + chunk).slice(-TAIL);
     if (waiting.length > KEEP_WAITING) waiting = waiting.slice(-KEEP_WAITING);
     if (asked) return;
     asked = true;
@@ -60,5 +66,15 @@ export function createOutput(box, { later = requestAnimationFrame } = {}) {
     line.append(span);
   }
 
-  return { write, paint };
+  /** A line of ours under what it printed: once, and never mistaken for its own. */
+  function note(sentence) {
+    if (noted) return;
+    noted = true;
+    paint();
+    line = null;
+    box.append(h("div", { className: "ours" }, sentence));
+    toEnd();
+  }
+
+  return { write, paint, note, tail: () => tail };
 }

@@ -2,7 +2,7 @@
 import { h, say } from "./ink.js";
 import { visible } from "./keys.js";
 import { createOutput } from "./output.js";
-import { markOf, outcome } from "./programs.js";
+import { explanation, markOf, outcome } from "./programs.js";
 
 /** Panes shown at once; a running program keeps its pane before a finished one. */
 export const MOST_PANES = 4;
@@ -148,6 +148,8 @@ function createPane(box, id, act, { close, fold }) {
       mark.className = `state ${markOf(run)}`;
       say(name, file);
       say(state, [running && copy ? copy : outcome(run), run.args.join(" ")].filter(Boolean).join(", "));
+      const why = running ? "" : explanation(run, output.tail());
+      if (why) output.note(why);
       stop.hidden = kill.hidden = !running;
       more.hidden = running && !root.classList.contains("folded");
       gone.hidden = running;

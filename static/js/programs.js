@@ -26,6 +26,19 @@ export function outcome(run) {
   return run.exit_code === 0 ? "finished" : `exit code ${run.exit_code}`;
 }
 
+/** Python's own last line when it reads from a program's input, which is empty here. */
+const NO_INPUT = /(^|\n)EOFError: EOF when reading a line\s*$/;
+
+/**
+ * @param {Run} run @param {string} tail the last of what it printed
+ * @returns {string} what to say of how it ended that its own last words do not, or ""
+ */
+export function explanation(run, tail) {
+  if (run.exit_code !== 1 || run.reason || !NO_INPUT.test(tail)) return "";
+  return "Programs here have no keyboard, so input() finds nothing to read. "
+    + "Write the value into the file in place of input(), and run it again.";
+}
+
 /** @param {Run} run @returns {"wait"|"ok"|"bad"|"none"} the mark beside it */
 export function markOf(run) {
   if (run.ended_at === null) return "ok";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { chosen, copyOf, folded } from "../../static/js/panes.js";
-import { Programs, followPrograms, justNow, markOf, outcome } from "../../static/js/programs.js";
+import { Programs, explanation, followPrograms, justNow, markOf, outcome } from "../../static/js/programs.js";
 
 const run = (program_id, more = {}) => ({
   program_id, path: "lab/audit.py", args: [], label: "", started_at: Number(program_id.slice(1)), ended_at: null,
@@ -18,6 +18,22 @@ test("how a run ended is said in words", () => {
   assert.equal(outcome(ended("p1", { exit_code: null, signal: 11 })), "ended by SIGSEGV");
   assert.match(outcome(ended("p1", { signal: 9, reason: "memory" })), /memory/);
   assert.deepEqual([run("p1"), ended("p1"), ended("p1", { exit_code: 1 })].map(markOf), ["ok", "none", "bad"]);
+});
+
+test("a program that waits for a keyboard is told that there is none, and only then", () => {
+  const tail = 'Your name: Traceback (most recent call last):\n  File "a.py", line 1\nEOFError: EOF when reading a line\n';
+  const said = explanation(ended("p1", { exit_code: 1 }), tail);
+  assert.match(said, /no keyboard/);
+  assert.match(said, /run it again\.$/);
+  assert.equal(explanation(ended("p1", { exit_code: 1 }), "EOFError: EOF when reading a line"), said);
+  for (const [run, printed] of [
+    [ended("p1"), tail],
+    [ended("p1", { exit_code: 1, reason: "stopped" }), tail],
+    [ended("p1", { exit_code: null, signal: 9 }), tail],
+    [ended("p1", { exit_code: 1 }), `${tail}KeyError: 3\n`],
+    [ended("p1", { exit_code: 1 }), "MyEOFError: EOF when reading a line\n"],
+    [ended("p1", { exit_code: 1 }), ""],
+  ]) assert.equal(explanation(run, printed), "");
 });
 
 test("an event that was seen is not shown again after a cut", () => {
