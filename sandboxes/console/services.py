@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from sandboxes import pool, services
+from sandboxes import placement, pool, services
 from sandboxes.console import words
 from sandboxes.errors import NotPossibleNow
 from sandboxes.models import Cluster, ClusterEvent, PoolReservation
@@ -35,13 +35,17 @@ def set_open(cluster: Cluster, *, is_open: bool, by: User) -> str:
 
 @transaction.atomic
 def set_starts_at_once(cluster: Cluster, *, starts: int, by: User) -> str:
-    """How many may start there at the same time; 0 leaves it to the number of cores."""
+    """How many may start there at the same time; 0 leaves it to the cores, and what they allow is named."""
     if not 0 <= starts <= MOST_AT_ONCE:
-        raise NotPossibleNow(f"Give a number from 0 to {MOST_AT_ONCE}; 0 leaves it to the number of cores.")
+        raise NotPossibleNow(f"Give a number from 0 to {MOST_AT_ONCE}; 0 leaves it to the cores.")
     Cluster.objects.filter(pk=cluster.pk).update(starts_at_once=starts)
-    said = starts or "as many as it has cores, less one,"
-    _note(cluster, "starts", f"Starts {said} at once", by)
-    return f"{cluster.name} starts {said} at once from now on."
+    cluster.starts_at_once = starts
+    many = f"{placement.starts_at_once(cluster)} at once"
+    if starts:
+        _note(cluster, "starts", f"Starts {many}", by)
+        return f"{cluster.name} starts {many} from now on."
+    _note(cluster, "starts", f"Leaves to the cores how many start: {many}", by)
+    return f"{cluster.name} leaves it to the cores from now on: {many}."
 
 
 @transaction.atomic

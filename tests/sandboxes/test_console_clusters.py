@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from sandboxes import provisioning, pulse, services, sweep
+from sandboxes import placement, provisioning, pulse, services, sweep
 from sandboxes.backends.base import Spec, Tier
 from sandboxes.console import places
 from sandboxes.console.capacity import capacity
@@ -354,6 +354,20 @@ def test_what_was_done_to_a_cluster_is_kept_with_who_did_it(console: Console, ha
     ]
     assert page.index("Opened to new") < page.index("Closed to new") < page.index("Starts 7 at once</th>")
     assert "&lt;b&gt;Group 2&lt;/b&gt;</th>" in page
+
+
+@pytest.mark.parametrize("cores", [1, 2, 8])
+def test_what_is_left_to_the_cores_is_said_as_the_number_it_comes_to(
+    console: Console, hall: Cluster, monkeypatch: pytest.MonkeyPatch, cores: int
+) -> None:
+    monkeypatch.setattr("sandboxes.placement.usable_cores", lambda: cores)
+    Cluster.objects.update(starts_at_once=5)
+
+    said = console.post(at(hall, "starts/"), starts="0")
+
+    many = f"{placement.at_once_on(cores)} at once"
+    assert f"leaves it to the cores from now on: {many}." in said
+    assert hall.events.get().said == f"Leaves to the cores how many start: {many}"
 
 
 def test_what_is_refused_is_not_noted(console: Console, hall: Cluster) -> None:
