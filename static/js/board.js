@@ -27,7 +27,7 @@ export function createBoard(root, { look, history, ink, letter, whole = false })
   const $ = (selector) => root.querySelector(selector);
   const canvas = $("[data-draw=lanes] canvas");
   const lanes = createLanes(canvas);
-  const twin = createTwin($("[data-draw=lanes] .table"));
+  const twin = createTwin($("[data-draw=lanes] .table"), (place, back) => open(place, back));
   const speak = createSpeaker($("#spoken"));
   const hues = new Map();
   const lenses = {
@@ -142,12 +142,13 @@ export function createBoard(root, { look, history, ink, letter, whole = false })
     drawMini(mini.querySelector("canvas"), scene.rows, scene.group?.hue ?? null);
     const lag = scene.rows.reduce((sum, row) => sum + (row.lag ?? 0), 0);
     say(mini.querySelector("b"), scene.topic ?? "no topic yet");
-    say(mini.querySelector("span span"), scene.group ? `${num(lag)} behind`
-      : plural(heldIn(scene.model.topics[scene.topic]), "record"));
+    const fact = scene.group ? `${num(lag)} behind` : plural(heldIn(scene.model.topics[scene.topic]), "record");
+    say(mini.querySelector("span span"), trusted ? fact : "not live");
   }
 
-  /** Open one record in the lens below. */
-  function open(place) {
+  /** Open one record in the lens below; the keyboard goes with it when it is told where to come back to. */
+  function open(place, back) {
+    if (back) lenses.record.cameFrom(back);
     look.set({ lens: "record", cursor: place, opened: scene.topic });
   }
 

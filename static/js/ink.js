@@ -176,7 +176,7 @@ export function table(head, rows, caption) {
   const body = made.createTBody();
   for (const row of rows) {
     const line = body.insertRow();
-    for (const value of row) line.insertCell().textContent = String(value);
+    for (const value of row) line.insertCell().append(value?.nodeType ? value : String(value));
   }
   return made;
 }

@@ -148,3 +148,17 @@ test("the newest records are told by their own time, over all partitions, and as
   assert.deepEqual(newest(undefined), []);
   assert.deepEqual(recordsTwin(newest(lanes))[1][1].slice(0, 3), ["P1 : 4", "none", "<b>"]);
 });
+
+test("what a cell of the text cuts is marked, counted, and leads to the whole record", () => {
+  const cells = (more) => recordsTwin([record(2, 7, more)])[1][0].slice(1, 3);
+  const place = { p: 2, o: 7 };
+  const long = "a".repeat(130);
+
+  assert.deepEqual(cells({ v: long, size: 130 })[1], { text: "a".repeat(120), more: "10 bytes more", place });
+  assert.deepEqual(cells({ v: long, size: 5_000, cut: true })[1].more, "4.8 KiB more");
+  assert.deepEqual(cells({ v: "ab".repeat(100), vb: true, size: 100 })[1].more, "40 bytes more");
+  assert.deepEqual(cells({ k: "k".repeat(49) })[0], { text: "k".repeat(48), more: "1 character more", place });
+  assert.deepEqual(cells({ v: "a".repeat(120), size: 120, k: "k".repeat(48) }), ["k".repeat(48), "a".repeat(120)]);
+  const smiles = `${"a".repeat(119)}\u{1f600}b`;
+  assert.deepEqual(cells({ v: smiles, size: 124 })[1], { text: "a".repeat(119), more: "5 bytes more", place });
+});

@@ -15,16 +15,30 @@ export function recordsLens(root, { look, ink }) {
   const list = root.querySelector(".stream");
   const one = root.querySelector(".opened");
   const back = root.querySelector(".back");
+  /** Where the keyboard came from; and whether it is on its way to the record, or back. */
+  let origin = null;
+  let way = "";
+  const cameFrom = (where) => { origin = where; way = "in"; };
   list.addEventListener("click", ({ target }) => {
     const line = target.closest("[data-place]");
-    if (line) look.set({ cursor: placeOf(line.dataset.place), opened: line.dataset.topic });
+    if (!line) return;
+    cameFrom(() => list.querySelector(`[data-place="${line.dataset.place}"]`));
+    look.set({ cursor: placeOf(line.dataset.place), opened: line.dataset.topic });
   });
-  back.addEventListener("click", () => {
+  list.addEventListener("focusin", ({ target }) => stopAt(list, target));
+  list.addEventListener("keydown", (event) => walk(list, event));
+  function close() {
+    way = "out";
     look.set({ opened: null, cursor: null });
-    list.querySelector("button")?.focus();
+  }
+  back.addEventListener("click", close);
+  root.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || back.hidden) return;
+    event.preventDefault(); // on a narrow screen the same key would close the sheet as well
+    close();
   });
 
-  return (scene) => {
+  function draw(scene) {
     const shown = look.opened && look.cursor ? { topic: look.opened, ...look.cursor } : null;
     back.hidden = one.hidden = !shown;
     list.hidden = Boolean(shown);
@@ -32,7 +46,32 @@ export function recordsLens(root, { look, ink }) {
     const lines = newest(scene.model.records[scene.topic]);
     say(root.querySelector(".none"), lines.length ? "" : "No record of this topic has come since it was watched.");
     return stream(list, lines, scene, ink);
-  };
+  }
+
+  /** What had the keyboard is hidden once the other is shown, so it is led there then. */
+  function lead() {
+    if (way === "in" && !back.hidden) back.focus();
+    if (way === "out") (origin?.() ?? list.querySelector("button") ?? root).focus();
+    if (way === "out") origin = null;
+    way = "";
+  }
+
+  return Object.assign((scene) => { draw(scene); if (way) lead(); }, { cameFrom });
+}
+
+/** One stop for Tab, not one for each line: the arrow keys go from line to line. */
+function walk(list, event) {
+  const lines = [...list.querySelectorAll("button")];
+  const at = lines.indexOf(document.activeElement);
+  const to = { ArrowUp: at - 1, ArrowDown: at + 1, Home: 0, End: lines.length - 1 }[event.key];
+  if (at < 0 || to === undefined) return;
+  event.preventDefault();
+  (lines[to] ?? lines[at]).focus();
+}
+
+/** The line that has the keyboard, or had it last, is the one that Tab comes back to. */
+function stopAt(list, line) {
+  for (const other of list.querySelectorAll("button")) other.tabIndex = other === line ? 0 : -1;
 }
 
 const placeOf = (text) => {
@@ -58,6 +97,7 @@ function stream(list, lines, { topic }, ink) {
     button.dataset.topic = topic;
     return h("li", {}, button);
   }));
+  stopAt(list, list.querySelector("button"));
 }
 
 function keyCell(record, ink) {
@@ -69,7 +109,8 @@ function keyCell(record, ink) {
 function preview(record) {
   if (record.v === null) return "null";
   if (record.vb) return `${record.v.slice(0, 40)}…`;
-  return visible(record.v.slice(0, PREVIEW)).replace(/\s+/g, " ");
+  const more = record.cut || record.v.length > PREVIEW ? "…" : "";
+  return `${visible(record.v.slice(0, PREVIEW)).replace(/\s+/g, " ")}${more}`;
 }
 
 function open(box, { topic, p, o }, scene, ink) {
