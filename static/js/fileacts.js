@@ -4,12 +4,13 @@
  */
 import { say } from "./ink.js";
 import { visible } from "./keys.js";
+import { placed } from "./names.js";
 
 /**
  * @param {HTMLElement} root the .work element
  * @param {{shown: () => string|null, folder: () => string, make: (path: string) => Promise<void>,
  *   remove: (path: string) => Promise<void>}} parts
- * shown: the file in the editor; folder: where a new one is proposed; make and remove: throw with a sentence
+ * shown: the file in the editor; folder: where a new one goes, "" for the top; make and remove: throw with a sentence
  */
 export function createFileActs(root, { shown, folder, make, remove }) {
   const $ = (selector) => root.querySelector(selector);
@@ -30,9 +31,16 @@ export function createFileActs(root, { shown, folder, make, remove }) {
     say(row.querySelector(".err"), "");
     yes.classList.toggle("danger", Boolean(path));
     if (path) return no.focus();
-    name.value = `${folder()}/new.py`;
+    name.value = placed("new.py", folder());
     name.focus();
+    tellPlace();
     return name.setSelectionRange(name.value.length - "new.py".length, name.value.length - ".py".length);
+  }
+
+  /** A name alone does not say where the file goes. */
+  function tellPlace() {
+    const beside = folder() && name.value.trim() && !name.value.includes("/");
+    say(row.querySelector(".what"), beside ? `It goes into ${visible(folder())}, beside the open file.` : "");
   }
 
   function close() {
@@ -44,7 +52,7 @@ export function createFileActs(root, { shown, folder, make, remove }) {
     yes.disabled = true;
     try {
       if (doomed) await remove(doomed);
-      else await make(name.value.trim());
+      else await make(placed(name.value, folder()));
       row.hidden = true;
       if (doomed) opener?.focus();
     } catch (error) {
@@ -57,7 +65,10 @@ export function createFileActs(root, { shown, folder, make, remove }) {
   $("#file-new").addEventListener("click", ({ currentTarget }) => ask(currentTarget, { path: null }));
   $("#file-delete").addEventListener("click", ({ currentTarget }) => shown() && ask(currentTarget, { path: shown() }));
   no.addEventListener("click", close);
-  name.addEventListener("input", () => say(row.querySelector(".err"), ""));
+  name.addEventListener("input", () => {
+    say(row.querySelector(".err"), "");
+    tellPlace();
+  });
   row.addEventListener("submit", (event) => {
     event.preventDefault();
     act();

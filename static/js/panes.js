@@ -1,6 +1,7 @@
 /** Output panes: the newest runs side by side, each with its state, Stop and Kill; older ones make room. */
 import { h, say } from "./ink.js";
 import { visible } from "./keys.js";
+import { shortNames } from "./names.js";
 import { createOutput } from "./output.js";
 import { explanation, markOf, outcome } from "./programs.js";
 
@@ -32,12 +33,13 @@ export function createPanes(box, act) {
     for (const [id, pane] of panes) if (!wanted.some((run) => run.program_id === id)) pane.root.hidden = true;
     const small = folded(wanted, byHand);
     const open = wanted.filter((run) => !small.has(run));
+    const called = shortNames([...new Set(wanted.map((run) => run.path))]);
     for (const run of wanted) {
       const pane = of(run.program_id);
       pane.root.hidden = false;
       pane.root.classList.toggle("wide", open.length % 2 === 1 && run === open.at(-1));
       pane.fold(small.has(run));
-      pane.tell(run, copyOf(run, programs.all));
+      pane.tell(run, called.get(run.path), copyOf(run, programs.all));
     }
     box.dataset.count = String(wanted.length);
     box.dataset.open = String(open.length);
@@ -142,8 +144,8 @@ function createPane(box, id, act, { close, fold }) {
       root.scrollIntoView({ block: "nearest" });
       pre.focus({ preventScroll: true });
     },
-    tell(run, copy) {
-      const file = visible(run.label || run.path.split("/").at(-1));
+    tell(run, called, copy) {
+      const file = visible(run.label || called);
       const running = run.ended_at === null;
       mark.className = `state ${markOf(run)}`;
       say(name, file);

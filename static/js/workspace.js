@@ -5,6 +5,7 @@
 import { clock, h, say } from "./ink.js";
 import { createFileActs } from "./fileacts.js";
 import { deleteFile, listFiles, makeFile, putFile, readFile } from "./files.js";
+import { folderOf, shortNames } from "./names.js";
 import { createPanes } from "./panes.js";
 import { opensAtOnce, recall, remember } from "./place.js";
 import { followPrograms, justNow } from "./programs.js";
@@ -31,7 +32,7 @@ export function createWorkspace(root, { stage, sheet, onRun }) {
   const act = { isOurs, stop: (id) => link?.stop(id), kill: (id) => link?.kill(id) };
   const panes = createPanes($(".outs"), act);
   const acts = createFileActs(root, {
-    shown: () => shown, folder: () => shown?.split("/").slice(0, -1).join("/") || folders[0] || "try", make, remove,
+    shown: () => shown, folder: () => (shown ? folderOf(shown) : folders[0] ?? "try"), make, remove,
   });
   let link = null;
   let saves = null;
@@ -120,10 +121,11 @@ export function createWorkspace(root, { stage, sheet, onRun }) {
 
   function tabs() {
     const { near, far } = arranged(files, folders, opened, programs);
+    const called = shortNames(near);
     $(".file-tabs").replaceChildren(...near.map((path) => {
       const on = path === shown;
       const tab = h("button", { type: "button", role: "tab", tabIndex: on ? 0 : -1, title: visible(path) },
-        visible(path.split("/").at(-1)));
+        visible(called.get(path)));
       tab.dataset.file = path;
       tab.setAttribute("aria-selected", String(on));
       return tab;
@@ -177,11 +179,11 @@ export function createWorkspace(root, { stage, sheet, onRun }) {
     const running = programs.running;
     const counts = new Map();
     for (const { path } of running) counts.set(path, (counts.get(path) ?? 0) + 1);
-    $(".progs").replaceChildren(...[...counts].map(([path, count]) => program(path, count)));
+    const called = shortNames([...counts.keys()]);
+    $(".progs").replaceChildren(...[...counts].map(([path, count]) => program(path, visible(called.get(path)), count)));
   }
 
-  function program(path, count) {
-    const name = visible(path.split("/").at(-1));
+  function program(path, name, count) {
     const button = h("button", { type: "button", title: `Show what ${name} prints` },
       h("i", { className: "state ok", ariaHidden: "true" }), name, " ",
       h("em", {}, count > 1 ? `${count} copies` : "running"));
