@@ -1,6 +1,9 @@
 /** On a narrow screen the board is a foot that opens as a sheet over the text; the workspace has the same sheet. */
 const NARROW = "(max-width: 1099px)";
 
+/** What lies over the sheet closes first; in the editor the same key lets Tab leave it. */
+const isForAnother = (target) => document.querySelector("dialog[open], :popover-open") || target.closest?.(".cm-editor");
+
 export function createSheet(stage, mini) {
   const closers = [...stage.querySelectorAll(".sheet-close")];
   const onClose = [];
@@ -15,6 +18,7 @@ export function createSheet(stage, mini) {
     if (on) focus();
     else {
       onClose.forEach((listener) => listener());
+      mini.classList.remove("away"); // it was while the sheet was seen, and what is hidden takes no focus
       mini.focus({ preventScroll: true });
     }
     dispatchEvent(new Event("resize"));
@@ -23,7 +27,7 @@ export function createSheet(stage, mini) {
   mini.addEventListener("click", () => open(true));
   for (const button of closers) button.addEventListener("click", () => open(false));
   addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !event.defaultPrevented && isOpen()) open(false);
+    if (event.key === "Escape" && !event.defaultPrevented && isOpen() && !isForAnother(event.target)) open(false);
   });
   new IntersectionObserver(([seen]) => mini.classList.toggle("away", seen.isIntersecting), { threshold: 0.15 })
     .observe(stage);
