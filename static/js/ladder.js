@@ -14,8 +14,8 @@ const MOST_FAILURES = { socket: 3, stream: 2, poll: 1 };
 /** One that was cut earlier counts as a failure; a later cut is bad luck, or a proxy's idle rule. */
 export const SETTLED = 5_000;
 const RETRY_EVERY = 300_000;
-/** Where websockets have worked on this page, it was probably the site that was away. */
-const RETRY_SOON = 15_000;
+/** Where websockets have worked on this page it was probably the network, or the site, that was away: then sooner. */
+const RETRY_SOON = 5_000;
 
 export class Ladder {
   constructor() {
@@ -25,13 +25,16 @@ export class Ladder {
     this.facts = Object.fromEntries(ORDER.map((name) => [name, { failures: 0, lived: 0, held: false, trip: 0 }]));
     /** When the websocket is tried again, 0 while it is in use. */
     this.retryAt = 0;
+    /** Tries of the websocket in a row that failed while another way worked. */
+    this.vain = 0;
     this.worked = new Set();
     this.before = null;
   }
 
-  /** The first frame has come by this way. */
-  began() {
+  /** The first frame has come by this way: if it is a lower one, the site is there again, and so may websockets be. */
+  began(now) {
     this.facts[this.way].held = false;
+    if (this.way !== "socket") this.retryAt = Math.min(this.retryAt, now + this.#wait());
   }
 
   /** It has lasted: what went wrong before does not count any more. */
@@ -39,7 +42,9 @@ export class Ladder {
     this.worked.add(this.way);
     this.facts[this.way].failures = 0;
     this.before = null;
-    if (this.way === "socket") this.retryAt = 0;
+    if (this.way !== "socket") return;
+    this.retryAt = 0;
+    this.vain = 0;
   }
 
   /** It was held back for so long that it is no use, whatever else it does. */
@@ -54,8 +59,10 @@ export class Ladder {
     if (lived >= SETTLED) return;
     fact.failures += 1;
     fact.lived = lived;
-    if (this.before) this.#back(now);
-    else if (fact.failures >= MOST_FAILURES[this.way]) this.#down(now);
+    if (this.before) return this.#back(now);
+    // With the way below gone as well, it says nothing about websockets that they failed.
+    if (this.way !== "socket") this.vain = 0;
+    if (fact.failures >= MOST_FAILURES[this.way]) this.#down(now);
   }
 
   /** Is it time to see whether websockets work now? If so that is the way, for one try. */
@@ -74,7 +81,13 @@ export class Ladder {
   #back(now) {
     this.way = this.before;
     this.before = null;
-    this.retryAt = now + RETRY_EVERY;
+    this.vain += 1;
+    this.retryAt = now + this.#wait();
+  }
+
+  /** Each try interrupts the way in use, so those in vain come ever more seldom. */
+  #wait() {
+    return this.worked.has("socket") ? Math.min(RETRY_EVERY, RETRY_SOON * 2 ** this.vain) : RETRY_EVERY;
   }
 
   #down(now) {
@@ -84,7 +97,7 @@ export class Ladder {
     }
     this.way = ORDER[ORDER.indexOf(this.way) + 1];
     this.facts[this.way].failures = 0;
-    this.retryAt ||= now + (this.worked.has("socket") ? RETRY_SOON : RETRY_EVERY);
+    this.retryAt ||= now + this.#wait();
   }
 
   #fromTheTop() {

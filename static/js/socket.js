@@ -155,7 +155,7 @@ export function connect({ url, view, onFrame, onLink, ways = waysTo(url), now = 
 
   function begin() {
     first = now();
-    ladder.began();
+    ladder.began(first);
     ladder.facts[ladder.way].trip = first - opened;
     if (paused) say({ op: "pause" });
   }

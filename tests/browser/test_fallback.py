@@ -91,6 +91,32 @@ def test_when_the_proxy_lets_websockets_through_again_a_press_brings_them_back(
             until_more(page, held(page))
 
 
+def test_when_websockets_had_worked_the_board_goes_back_to_one_by_itself_and_nothing_is_lost(
+    chromium: Browser, watched: Watched
+) -> None:
+    proxy = CuttingProxy(port_of(watched), cut_s=15.0)
+    with running(proxy) as address, page_at(chromium, address) as page:
+        before = held(page)
+        proxy.cut_s = 0.2  # the one that is open has lasted by the time it is cut
+        with Traffic(watched.endpoint, TOPIC) as traffic:
+            expect(page.locator("#via")).to_be_visible(timeout=60_000)
+            in_vain = len(websockets(proxy)) + 1
+            for _ in range(600):
+                if len(websockets(proxy)) >= in_vain:
+                    break
+                page.wait_for_timeout(100)
+            proxy.is_cutting = False
+
+            expect(page.locator("#via")).to_be_hidden(timeout=60_000)
+        until_more(page, before + len(traffic.acked) - 1)
+        assert held(page) == before + len(traffic.acked)
+
+
+def websockets(proxy: CuttingProxy) -> list[str]:
+    """Those of the board that were asked for."""
+    return [line for line in proxy.seen if "/ws/live/" in line]
+
+
 @pytest.mark.parametrize("proxy", [HoldingProxy, LumpingProxy])
 def test_behind_a_proxy_that_holds_streams_back_too_the_board_asks_again_and_again(
     chromium: Browser, watched: Watched, proxy: type[CuttingProxy]

@@ -32,7 +32,7 @@ test("a stream that fails twice leads to polling", () => {
 test("a stream that is held back leads to polling at once, and is remembered for it", () => {
   const ladder = new Ladder();
   blocked(ladder);
-  ladder.began();
+  ladder.began(0);
   ladder.heldBack(1);
   assert.equal(ladder.way, "poll");
   assert.equal(ladder.facts.stream.held, true);
@@ -70,11 +70,48 @@ test("after five minutes one try shows whether websockets work now", () => {
   assert.deepEqual([ladder.way, ladder.retryAt, ladder.retry(9e9)], ["socket", 0, false]);
 });
 
-test("where websockets had worked they are tried again soon", () => {
+const hadWorked = () => {
   const ladder = new Ladder();
   ladder.settled();
+  return ladder;
+};
+
+test("where websockets had worked they are tried again some seconds after another way has brought something", () => {
+  const ladder = hadWorked();
   blocked(ladder, 1_000);
-  assert.equal(ladder.retryAt, 16_000);
+  ladder.failed(0, 4_000);
+  ladder.began(9_000);
+  assert.equal(ladder.retryAt, 6_000, "what was planned earlier stays");
+  assert.equal(ladder.retry(9_000), true);
+  ladder.settled();
+  assert.deepEqual([ladder.way, ladder.retryAt, ladder.vain], ["socket", 0, 0]);
+});
+
+test("one try in vain does not make it wait for minutes, many do", () => {
+  const ladder = hadWorked();
+  blocked(ladder);
+  let now = 0;
+  const waits = Array.from({ length: 8 }, () => {
+    now = ladder.retryAt;
+    assert.equal(ladder.retry(now), true);
+    ladder.failed(0, now);
+    ladder.began(now);
+    return ladder.retryAt - now;
+  });
+  assert.deepEqual(waits, [10, 20, 40, 80, 160, 300, 300, 300].map((s) => s * 1_000));
+});
+
+test("what failed while the stream was gone as well is not held against websockets", () => {
+  const ladder = hadWorked();
+  blocked(ladder);
+  for (const now of [5_000, 15_000, 35_000]) {
+    ladder.retry(now);
+    ladder.failed(0, now);
+  }
+  assert.equal(ladder.retryAt, 75_000);
+  ladder.failed(0, 36_000);
+  ladder.began(40_000);
+  assert.deepEqual([ladder.way, ladder.retryAt], ["stream", 45_000]);
 });
 
 test("a reader who asks does not wait", () => {
