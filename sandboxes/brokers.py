@@ -41,17 +41,18 @@ def _credentials(endpoint: KafkaEndpoint) -> Credentials | None:
     )
 
 
-def ask(endpoint: KafkaEndpoint, questions: Questions[T]) -> T:
+def ask(endpoint: KafkaEndpoint, questions: Questions[T], *, patience_s: float | None = None) -> T:
     """What the questions find; all of them are asked again when a broker is silent or says "not now".
 
-    Not from a thread in which an event loop runs. Raises ViewUnavailable after PATIENCE_S, Refused at once.
+    Not from a thread in which an event loop runs. Raises ViewUnavailable after patience_s, else PATIENCE_S,
+    and Refused at once.
     """
-    return asyncio.run(_patiently(endpoint, questions))
+    return asyncio.run(_patiently(endpoint, questions, PATIENCE_S if patience_s is None else patience_s))
 
 
-async def _patiently(endpoint: KafkaEndpoint, questions: Questions[T]) -> T:
+async def _patiently(endpoint: KafkaEndpoint, questions: Questions[T], patience_s: float) -> T:
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + PATIENCE_S
+    deadline = loop.time() + patience_s
     try:
         async with asyncio.timeout_at(deadline + REQUEST_S):
             while True:

@@ -1,30 +1,32 @@
 """Reads the records of topics for one look, within bounds: so many, of so many bytes, for so long.
 
-A throw-away consumer with manual assignment joins no group and commits nothing. What students write may be
-made to burst us, so the bounds hold for what was opened, not for what lay on disk.
+What students write may be made to burst us: a client library opens a batch whole, and half a megabyte of gzip
+holds half a gigabyte of zeros. So batches are opened here, up to a bound (`wire`).
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from uuid import uuid4
 
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
-
+from sandboxes import brokers
 from sandboxes.backends.base import KafkaEndpoint
-from sandboxes.kafka_calls import ABSENT, quiet
 from sandboxes.view import Isolation, RecordView, ScanTooLarge, ViewUnavailable
+from sandboxes.wire import batches
+from sandboxes.wire.batches import WireRecord
+from sandboxes.wire.cluster import Cluster
+from sandboxes.wire.errors import GONE, OFFSET_OUT_OF_RANGE, CorruptAnswer, Refused, TooLarge, WireError
+from sandboxes.wire.requests import Fetched, PartitionMeta, Position, TopicMeta, fetch
+from sandboxes.wire.whole import all_records
 
 RECORDS_MAX = 100_000
 RECORDS_BYTES = 32 * 1024 * 1024  # in all that one look holds: a megabyte on disk can open into gigabytes
 SCAN_S = 10.0
-_BATCH = 50  # a record may have a megabyte
-# An answer is opened whole, so little is asked for at once: a hundred bytes may be a megabyte of zeros. A
-# broker gives one batch all the same when it is larger (KIP-74); a stock one fits.
-_FETCH_BYTES, _ANSWER_BYTES = 8192, 1_500_000
-_TOO_LARGE = {KafkaError._BAD_COMPRESSION, KafkaError._BAD_MSG, KafkaError.MSG_SIZE_TOO_LARGE}  # noqa: SLF001
+# What one batch may open into: records of which all are wanted, and what lies around them.
+_BATCH_BYTES = RECORDS_BYTES + 4 * 1024 * 1024
+# A broker gives one batch however little is asked for (KIP-74); a stock one fits into an answer.
+_FETCH_BYTES, _ANSWER_BYTES = 512 * 1024, 1_500_000
+_WAIT_MS = 20
 
 # The first offset to read, and the first not to, by partition.
 Spans = Mapping[int, tuple[int, int]]
@@ -45,126 +47,133 @@ class Scanner:
             raise ScanTooLarge.by_count(topic, count, RECORDS_MAX)
         if not spans:
             return ()
-        reading = _Reading(ends={partition: end for partition, (_, end) in spans.items()}, room=self._room)
-        settings = {**client_settings(self._endpoint, isolation), "error_cb": reading.complaints.append}
-        consumer = Consumer(settings)
+
+        async def questions(cluster: Cluster) -> _Reading:
+            reading = _Reading(topic, spans, self._room, committed=isolation == "read_committed")
+            await _drain(cluster, reading)
+            return reading
+
         try:
-            consumer.assign([TopicPartition(topic, p, begin) for p, (begin, _) in sorted(spans.items())])
-            reading.drain(consumer)
+            read = brokers.ask(self._endpoint, questions, patience_s=SCAN_S - brokers.REQUEST_S)
         except _NoRoom:
             raise ScanTooLarge.by_bytes(topic, RECORDS_BYTES) from None
-        finally:
-            consumer.close()
-        self._room = reading.room
-        return tuple(_record(message) for message in sorted(reading.found, key=_place))
-
-
-def client_settings(endpoint: KafkaEndpoint, isolation: Isolation) -> dict[str, object]:
-    """A consumer's settings that keep what it holds at a time small."""
-    return {
-        **quiet(endpoint),
-        "group.id": f"millrace-checks-{uuid4().hex[:8]}",  # a name is required; it is never joined
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
-        "enable.partition.eof": True,
-        "auto.offset.reset": "error",
-        "isolation.level": isolation,
-        "fetch.wait.max.ms": 20,
-        "queued.max.messages.kbytes": 4096,
-        "fetch.queue.backoff.ms": 5,
-        "message.max.bytes": _FETCH_BYTES,
-        "fetch.message.max.bytes": _FETCH_BYTES,
-        "fetch.max.bytes": _FETCH_BYTES,
-        "receive.message.max.bytes": _ANSWER_BYTES,
-        "check.crcs": False,
-    }
+        except Refused as error:
+            raise ViewUnavailable(str(error)) from error
+        self._room = read.room
+        return tuple(sorted(read.found, key=lambda record: (record.partition, record.offset)))
 
 
 class _NoRoom(Exception):
     """The records are larger than there is room for."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)  # in a main thread, asyncio.run would make it of all records
 class _Reading:
     """One scan under way.
 
-    ends:       of the partitions that are not read up to there yet; room: bytes that are left for records.
-    complaints: of connections, such as an answer that is too large to take.
+    left: the first offset to read and the first not to, of the partitions that are not read up to there yet;
+    room: bytes that are left for records.
     """
 
-    ends: dict[int, int]
+    topic: str
+    spans: Spans
     room: int
-    found: list[Message] = field(default_factory=list)
-    complaints: list[KafkaError] = field(default_factory=list)
+    committed: bool
+    found: list[RecordView] = field(default_factory=list)
+    left: dict[int, tuple[int, int]] = field(init=False)
 
-    def drain(self, consumer: Consumer) -> None:
-        """Read all partitions up to their ends. Raises _NoRoom; ViewUnavailable when it takes too long."""
-        deadline = time.monotonic() + SCAN_S
-        while self.ends:
-            if time.monotonic() > deadline:
-                raise ViewUnavailable("the records could not be read in time")
-            if any(complaint.code() in _TOO_LARGE for complaint in self.complaints):
-                raise _NoRoom
-            for message in _next(consumer):
-                self._take(message)
+    def __post_init__(self) -> None:
+        self.left = dict(self.spans)
 
-    def _take(self, message: Message) -> None:
-        (partition, offset), error = _place(message), message.error()
-        if error is not None:
-            self._note(error, partition)
+    def take(self, part: Fetched) -> None:
+        """What a broker gave of one partition. Raises _NoRoom; WireError when it is to be asked anew."""
+        if part.partition not in self.left:
             return
-        end = self.ends.get(partition, 0)
-        if offset < end:
-            self.room -= _size(message)
-            if self.room < 0:
-                raise _NoRoom
-            self.found.append(message)
-        if offset >= end - 1:
-            self.ends.pop(partition, None)
+        if part.error == OFFSET_OUT_OF_RANGE:
+            self.left.clear()  # trimmed or made anew while it was read: the next look will tell
+        elif part.error in GONE:
+            raise WireError(f"the broker does not know {self.topic}")  # not yet, or not any more
+        elif part.error:
+            raise Refused("fetch", part.error)
+        else:
+            self._advance(part)
 
-    def _note(self, error: KafkaError, partition: int) -> None:
-        if error.code() in _TOO_LARGE:
+    def _advance(self, part: Fetched) -> None:
+        begin, end = self.left[part.partition]
+        try:
+            after = self._read(part, begin, end)
+        except CorruptAnswer as error:  # too large, or no records at all
+            raise _NoRoom from error
+        is_end = not part.data and (part.stable if self.committed else part.high_watermark) <= begin
+        if after >= end or is_end:
+            del self.left[part.partition]
+        elif part.data and after == begin:
+            raise WireError(f"nothing from offset {begin} on in an answer")
+        else:
+            self.left[part.partition] = (after, end)
+
+    def _read(self, part: Fetched, begin: int, end: int) -> int:
+        """Take the records from `begin` to before `end`; the offset after all that was given."""
+        given = [batch for batch in batches.scan(part.data) if batch.last_offset >= begin]
+        if any(batch.count > RECORDS_MAX for batch in given):
             raise _NoRoom
-        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the end, behind markers or compacted holes
-            self.ends.pop(partition, None)
-        elif error.code() in ABSENT or error.code() == KafkaError.OFFSET_OUT_OF_RANGE:
-            self.ends.clear()  # deleted or trimmed while it was read: the next look will tell
+        for batch in batches.visible(given, part.aborted):
+            if batch.base_offset < end:
+                for record in all_records(batch, start=begin, stop=end, most_bytes=_BATCH_BYTES):
+                    self._keep(part.partition, record)
+        return given[-1].last_offset + 1 if given else begin
+
+    def _keep(self, partition: int, record: WireRecord) -> None:
+        self.room -= _size(record)
+        if self.room < 0:
+            raise _NoRoom
+        self.found.append(
+            RecordView(
+                topic=self.topic,
+                partition=partition,
+                offset=record.offset,
+                timestamp=record.ts / 1000,
+                key=record.key,
+                value=record.value,
+                headers=record.headers,
+            )
+        )
 
 
-def _next(consumer: Consumer) -> list[Message]:
-    """What is there, as soon as there is any: `consume` with a time-out waits it out for a full batch."""
-    first = consumer.poll(0.2)
-    return [] if first is None else [first, *consumer.consume(_BATCH, timeout=0)]
+def _size(record: WireRecord) -> int:
+    size = len(record.key or b"") + len(record.value or b"")
+    for name, value in record.headers:
+        size += len(name) + len(value or b"")
+    return size
 
 
-def _place(message: Message) -> tuple[int, int]:
-    return message.partition() or 0, message.offset() or 0
+async def _drain(cluster: Cluster, reading: _Reading) -> None:
+    """Read all partitions up to their ends, from one leader after the other. Raises _NoRoom, WireError."""
+    topic = cluster.topic(reading.topic)
+    if topic is None:
+        raise WireError(f"the broker does not know {reading.topic}")
+    led: dict[int, list[PartitionMeta]] = {}
+    for place in topic.partitions:
+        if place.index in reading.left:
+            led.setdefault(place.leader, []).append(place)
+    for leader, places in led.items():
+        await _drain_leader(cluster, leader, topic, places, reading)
 
 
-def _record(message: Message) -> RecordView:
-    _, timestamp_ms = message.timestamp()
-    return RecordView(
-        topic=message.topic() or "",
-        partition=message.partition() or 0,
-        offset=message.offset() or 0,
-        timestamp=timestamp_ms / 1000,
-        key=_bytes(message.key()),
-        value=_bytes(message.value()),
-        headers=tuple((name, _bytes(value)) for name, value in _headers(message)),
-    )
-
-
-def _size(message: Message) -> int:
-    headers = sum(len(name) + len(value or b"") for name, value in _headers(message))
-    return len(message.key() or b"") + len(message.value() or b"") + headers
-
-
-def _headers(message: Message) -> list[tuple[str, str | bytes | None]]:
-    headers = message.headers()
-    if not headers:
-        return []
-    return list(headers.items()) if isinstance(headers, dict) else list(headers)
-
-
-def _bytes(value: str | bytes | None) -> bytes | None:
-    return value.encode() if isinstance(value, str) else value
+async def _drain_leader(
+    cluster: Cluster, leader: int, topic: TopicMeta, places: list[PartitionMeta], reading: _Reading
+) -> None:
+    line = cluster.line(leader, most_bytes=_ANSWER_BYTES)
+    try:
+        while wanted := [place for place in places if place.index in reading.left]:
+            positions = [Position(p.index, reading.left[p.index][0], p.epoch) for p in wanted]
+            request = fetch(
+                topic.topic_id, positions, wait_ms=_WAIT_MS, partition_bytes=_FETCH_BYTES,
+                total_bytes=_FETCH_BYTES, committed=reading.committed,
+            )  # fmt: skip
+            for part in await line.ask(request, within_s=brokers.REQUEST_S):
+                reading.take(part)
+    except TooLarge as error:
+        raise _NoRoom from error
+    finally:
+        line.close()

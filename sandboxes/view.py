@@ -80,7 +80,9 @@ class PartitionOffsets:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordView:
-    """One record. timestamp: seconds since the epoch. Keys, values and headers are raw bytes."""
+    """One record, with its first 64 headers. timestamp: seconds since the epoch. Keys, values and headers'
+    values are raw bytes.
+    """
 
     topic: str
     partition: int

@@ -6,7 +6,7 @@ Reading a header costs a thousandth of opening a batch, so that a flood is count
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from sandboxes.wire.codecs import CAP, inflate
@@ -24,7 +24,7 @@ _MARKER_KEY_BYTES = 4
 _CODEC_BITS = 0x07
 _MOST_RECORDS = 5_000_000
 # Two bytes make a header: ten megabytes of them would be five million objects.
-_MOST_HEADERS = 64
+MOST_HEADERS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,23 @@ def records(batch: Batch, *, start: int = 0, most: int | None = None) -> list[Wi
     return found
 
 
+def visible(found: Iterable[Batch], aborted: Sequence[tuple[int, int]]) -> Iterator[Batch]:
+    """The batches with records for readers: no markers, nothing of transactions that were aborted.
+
+    aborted: producer and first offset of each, as the broker lists them for this answer; none for those who
+    read what is not committed.
+    """
+    coming, within = sorted(aborted, key=lambda one: one[1]), set[int]()
+    for batch in found:
+        while coming and coming[0][1] <= batch.last_offset:
+            within.add(coming.pop(0)[0])
+        if not batch.is_control:
+            if not (batch.is_transactional and batch.producer_id in within):
+                yield batch
+        elif batch.producer_id in within and not commits(batch):
+            within.discard(batch.producer_id)
+
+
 def last_record(batch: Batch) -> WireRecord | None:
     """The newest record only: the others are stepped over, not decoded."""
     last: tuple[int, int, Reader] | None = None
@@ -163,7 +180,7 @@ def _record(offset: int, ts: int, reader: Reader) -> WireRecord:
     count = reader.varint()
     if not 0 <= count <= reader.left():
         raise CorruptAnswer(f"{count} headers in {reader.left()} bytes")
-    headers = tuple(_header(reader) for _ in range(min(count, _MOST_HEADERS)))
+    headers = tuple(_header(reader) for _ in range(min(count, MOST_HEADERS)))
     return WireRecord(offset, ts, key, value, headers)
 
 

@@ -18,12 +18,12 @@ _XERIAL = b"\x82SNAPPY\x00"
 _XERIAL_HEADER = 16
 
 
-def inflate(codec: int, data: bytes) -> bytes:
-    """The first CAP bytes at most. codec: the low three bits of the attributes. Raises CorruptAnswer."""
+def inflate(codec: int, data: bytes, cap: int = CAP) -> bytes:
+    """The first `cap` bytes at most. codec: the low three bits of the attributes. Raises CorruptAnswer."""
     if codec == 0:
         return data
     try:
-        return _CODECS[codec](data)
+        return _CODECS[codec](data, cap)
     except KeyError:
         raise CorruptAnswer(f"compression codec {codec} is not known") from None
     except (
@@ -38,28 +38,28 @@ def inflate(codec: int, data: bytes) -> bytes:
         raise CorruptAnswer(f"compressed records cannot be read: {error}") from error
 
 
-def _gzip(data: bytes) -> bytes:
-    return zlib.decompressobj(_GZIP_WINDOW).decompress(data, CAP)
+def _gzip(data: bytes, cap: int) -> bytes:
+    return zlib.decompressobj(_GZIP_WINDOW).decompress(data, cap)
 
 
-def _zstd(data: bytes) -> bytes:
+def _zstd(data: bytes, cap: int) -> bytes:
     with zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).stream_reader(io.BytesIO(data)) as stream:
-        return bytes(stream.read(CAP))
+        return bytes(stream.read(cap))
 
 
-def _lz4(data: bytes) -> bytes:
-    return bytes(lz4.frame.LZ4FrameDecompressor().decompress(data, max_length=CAP))
+def _lz4(data: bytes, cap: int) -> bytes:
+    return bytes(lz4.frame.LZ4FrameDecompressor().decompress(data, max_length=cap))
 
 
-def _snappy(data: bytes) -> bytes:
+def _snappy(data: bytes, cap: int) -> bytes:
     """Librdkafka writes one raw block; Java writes xerial's sequence of blocks behind a header."""
     if not data.startswith(_XERIAL):
-        return _snappy_block(data, CAP)
+        return _snappy_block(data, cap)
     out = bytearray()
     pos = _XERIAL_HEADER
-    while pos + 4 <= len(data) and len(out) < CAP:
+    while pos + 4 <= len(data) and len(out) < cap:
         size = int.from_bytes(data[pos : pos + 4], "big")
-        out += _snappy_block(data[pos + 4 : pos + 4 + size], CAP - len(out))
+        out += _snappy_block(data[pos + 4 : pos + 4 + size], cap - len(out))
         pos += 4 + size
     return bytes(out)
 

@@ -33,11 +33,16 @@ class Connection:
     """Opens itself on the first question, and again after it broke. Not for concurrent use beyond `ask`."""
 
     def __init__(
-        self, address: Address, credentials: Credentials | None, *, connect_s: float = CONNECT_S
+        self,
+        address: Address,
+        credentials: Credentials | None,
+        *,
+        connect_s: float = CONNECT_S,
+        most_bytes: int = MOST_ANSWER_BYTES,
     ) -> None:
-        """connect_s: for opening it, sign-in and all."""
+        """connect_s: for opening it, sign-in and all; most_bytes: of an answer."""
         self.address = address
-        self._connect_s = connect_s
+        self._connect_s, self._most_bytes = connect_s, most_bytes
         self._credentials = credentials
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._turn = asyncio.Lock()
@@ -104,7 +109,7 @@ class Connection:
             raise ConnectionResetError("the connection is gone") from error
         await writer.drain()
         size = int.from_bytes(await reader.readexactly(4), "big")
-        if not 4 <= size <= MOST_ANSWER_BYTES:
+        if not 4 <= size <= self._most_bytes:
             raise (TooLarge if size > 4 else CorruptAnswer)(f"an answer of {size} bytes")
         if limit and size > _SLOWEST_BYTES_PER_S:
             limit.reschedule(asyncio.get_running_loop().time() + size / _SLOWEST_BYTES_PER_S)

@@ -30,7 +30,7 @@ from sandboxes.wire.primitives import (
 T_co = TypeVar("T_co", covariant=True)
 
 EARLIEST, LATEST = -2, -1
-_UNCOMMITTED = b"\x00"
+_UNCOMMITTED, _COMMITTED = b"\x00", b"\x01"
 _CONSUMER_REPLICA = i32(-1)
 _NO_EPOCH = i32(-1)
 
@@ -200,20 +200,31 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """One partition's share of an answer. leader: (broker, epoch) when the broker says it has moved, else
-    None.
+    """One partition's share of an answer.
+
+    leader:  (broker, epoch) when the broker says it has moved, else None.
+    stable:  the last stable offset.
+    aborted: producer and first offset of transactions in it, for those who read only what is committed.
     """
 
     partition: int
     error: int
     high_watermark: int
+    stable: int
     log_start: int
+    aborted: tuple[tuple[int, int], ...]
     leader: tuple[int, int] | None
     data: bytes
 
 
 def fetch(
-    topic_id: bytes, positions: Sequence[Position], *, wait_ms: int, partition_bytes: int, total_bytes: int
+    topic_id: bytes,
+    positions: Sequence[Position],
+    *,
+    wait_ms: int,
+    partition_bytes: int,
+    total_bytes: int,
+    committed: bool = False,
 ) -> Request[list[Fetched]]:
     """A long poll: the answer comes with the first byte of data, or empty after wait_ms.
 
@@ -225,7 +236,7 @@ def fetch(
             i32(wait_ms),
             i32(1),
             i32(total_bytes),
-            _UNCOMMITTED,
+            _COMMITTED if committed else _UNCOMMITTED,
             i32(0),  # no fetch session
             i32(-1),
             array([topic_id + array([_position(p, partition_bytes) for p in positions]) + NO_TAGS]),
@@ -256,18 +267,18 @@ def _fetched_topic(r: Reader) -> list[Fetched]:
 
 
 def _fetched_partition(r: Reader) -> Fetched:
-    index, error, high, _, start = r.i32(), r.i16(), r.i64(), r.i64(), r.i64()
-    r.array(_aborted)
+    index, error, high, stable, start = r.i32(), r.i16(), r.i64(), r.i64(), r.i64()
+    aborted = tuple(r.array(_aborted))
     r.i32()  # preferred read replica
     data = r.maybe_bytes() or b""
     tags = r.tags()
-    return Fetched(index, error, high, start, _moved_to(tags.get(1)), data)
+    return Fetched(index, error, high, stable, start, aborted, _moved_to(tags.get(1)), data)
 
 
-def _aborted(r: Reader) -> None:
-    r.i64()
-    r.i64()
+def _aborted(r: Reader) -> tuple[int, int]:
+    transaction = (r.i64(), r.i64())
     r.tags()
+    return transaction
 
 
 def _moved_to(tag: bytes | None) -> tuple[int, int] | None:

@@ -20,11 +20,11 @@ from lessons.proving.rehearsal import Rehearsal
 from lessons.proving.rooms import Room
 from sandboxes import kafka_calls
 from sandboxes.backends.base import KafkaEndpoint
-from sandboxes.scanning import client_settings
 from tests.bench.figures import Figure, middle, percentile
 from tests.bench.proofs import Proof
 from tests.bench.rounds import measured
 from tests.bench.stage import Stage
+from tests.sandboxes.reference import client_settings
 
 LAB = "5.1"
 TOPIC = "task-events"

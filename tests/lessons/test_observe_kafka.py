@@ -248,7 +248,7 @@ def test_zeros_that_are_small_on_disk_do_not_fill_the_memory_of_the_site(here: H
     with pytest.raises(ScanTooLarge, match="at most 32 MiB"):
         here.view().records(topic)
 
-    assert _peak_bytes() - before < 400_000_000
+    assert _peak_bytes() - before < 150_000_000
 
 
 def test_a_record_beyond_what_one_answer_may_have_is_said_to_be_too_large(here: Here) -> None:
