@@ -14,6 +14,7 @@ import time
 
 from sandboxes.backends.base import BackendError, Fault, NodeState, Observation, Phase
 from sandboxes.backends.local import ground, kafka, records, trees, troubles
+from sandboxes.backends.local.answering import Answering
 from sandboxes.backends.local.doors import Doors
 from sandboxes.backends.local.driver import Driver
 from sandboxes.backends.local.events import EventRing, Numbers
@@ -30,8 +31,6 @@ from sandboxes.backends.local.waiting import in_thread
 
 logger = logging.getLogger(__name__)
 
-_READY_S = 90.0
-
 
 class LocalSandbox:
     def __init__(self, around: Surroundings, home: Home, record: Record) -> None:
@@ -39,8 +38,6 @@ class LocalSandbox:
         self._driver = Driver()
         self._stage = ""
         self._ready = False
-        self._answering: set[str] = set()
-        self._ends: dict[str, int | None] = {}  # how each node ended last
         self._trouble: Trouble | None = None
         self.gone = False
         self.housing = Housing(around, home, record, on_event=self._on_event, on_lost=self._on_keeper_lost)
@@ -56,6 +53,9 @@ class LocalSandbox:
         self._doors = Doors(record.address, link)
         self._closing: asyncio.Task[None] | None = None  # the doors, of themselves
         self._faults = Faults(record, self._doors, self._save)
+        self._answering = Answering(
+            around, home, record, nodes=self.nodes, faults=self._faults, enter=self._enter
+        )
         self.programs = Programs(
             home=home,
             parts=around.parts,
@@ -151,15 +151,14 @@ class LocalSandbox:
             self.nodes.adopt(self.housing.link.children)
         else:
             self._forget_keeper()
-        if self.record.frozen and self._all_up():
+        if self.record.frozen and self._answering.are_all_up():
             await self._adopt_asleep()
         elif self.record.goal == "gone" or self.housing.link:
             self._drive()
 
     async def _adopt_asleep(self) -> None:
-        """A frozen broker cannot answer; it did before it was frozen, and it still lives."""
         await self._doors.open(self.nodes.profile.brokers)
-        self._answering = {node.name for node in self.nodes.profile.brokers if node.name in self.nodes.alive}
+        self._answering.adopt()
         self._ready = True
 
     def _forget_keeper(self) -> None:
@@ -198,8 +197,7 @@ class LocalSandbox:
             or self._driver.is_busy
         ):
             return ()
-        awaited = self._answering - self.nodes.ending
-        return tuple(node for node in self.nodes.profile.brokers if node.name in awaited)
+        return self._answering.expected()
 
     async def hangs(self, node: kafka.Node) -> None:
         """A broker runs and does not answer: it is told to end; whoever wants it next gets a new one."""
@@ -224,7 +222,7 @@ class LocalSandbox:
                 self.record.goal
             ]()
         except NodeExited as error:
-            self._fail(self._why_ended(error.node, while_starting=True))
+            self._fail(self._answering.why_ended(error.node, while_starting=True))
         except ground.GroundError:
             logger.exception("sandbox.ground", extra={"sandbox": self.record.sandbox_id})
             self._fail(troubles.OPEN)
@@ -248,23 +246,20 @@ class LocalSandbox:
             await self._refuse(outgrown)
             return
         self._trouble = None
-        self._stage = "namespaces"
+        self._enter("namespaces")
         began = time.monotonic()
         await self.housing.have()
         await self._doors.open(self.nodes.profile.brokers)
         for node in self.nodes.profile.brokers:
             self._faults.set_mode(node.node_id)
         await self.thaw()
-        async with self._around.starts:
-            try:
-                await self._start_brokers()
-            except NodeExited:
-                if not await asyncio.to_thread(self._around.archive.has_rotted):
-                    raise
-                await self._start_brokers()
+        await self._answering.start()
         self._ready = True
         took = round(time.monotonic() - began, 3)
         logger.info("sandbox.running", extra={"sandbox": self.record.sandbox_id, "took_s": took})
+
+    def _enter(self, stage: str) -> None:
+        self._stage = stage
 
     def _how_outgrown(self) -> Trouble | None:
         limits = self._around.limits
@@ -277,35 +272,6 @@ class LocalSandbox:
         self.record.goal = "stopped"
         self._save()
         await self._bring_down()
-
-    async def _start_brokers(self) -> None:
-        self._stage = "kafka"
-        await self._start_nodes()
-        self._stage = "probe"
-        async with asyncio.timeout(_READY_S):
-            await self._until_answers()
-
-    async def _start_nodes(self) -> None:
-        down = self._faults.down()
-        for node in self.nodes.profile.nodes:
-            if node.name in self.nodes.ending and node.node_id not in down:
-                await self.nodes.stop_some((node,))
-            if node.name not in self.nodes.alive and node.node_id not in down:
-                template = self._around.settings.template
-                await in_thread(ground.make_node, self.home, self.record, node, template)
-                await self.nodes.start(node)
-
-    async def _until_answers(self) -> None:
-        down = self._faults.down()
-        for node in self.nodes.profile.brokers:
-            if node.node_id in down:
-                continue
-            try:
-                await self.nodes.until_ready(node)
-                self._answering.add(node.name)
-            except NodeExited:
-                if node.node_id not in self._faults.down():
-                    raise
 
     async def _bring_down(self, reason: str = "") -> None:
         """reason: why programs end with it; by itself the trouble tells."""
@@ -335,8 +301,7 @@ class LocalSandbox:
         self._after_end()
 
     def _after_end(self) -> None:
-        self.nodes.forget()
-        self._answering.clear()
+        self._answering.forget()
         self.programs.lost()
         if self.record.goal != "gone":
             self._save()
@@ -349,14 +314,12 @@ class LocalSandbox:
         if node is None:
             self.programs.exited(name, event.get("reason", ""))
             return
-        self._ends[name] = event.get("status")
         was_told_to = name in self.nodes.ending
-        self.nodes.exited(name)
-        self._answering.discard(name)
+        self._answering.ended(name, event.get("status"))
         if was_told_to:
             return
         if self.record.goal == "running" and node.node_id not in self._faults.down() and self._ready:
-            self._fail(self._why_ended(node, while_starting=False))
+            self._fail(self._answering.why_ended(node, while_starting=False))
 
     def _on_keeper_lost(self) -> None:
         logger.warning("sandbox.keeper_lost", extra={"sandbox": self.record.sandbox_id})
@@ -364,10 +327,6 @@ class LocalSandbox:
         self._after_end()
         self._fail(troubles.LOST)
         self._closing = asyncio.create_task(self._doors.close())
-
-    def _why_ended(self, node: kafka.Node, *, while_starting: bool) -> Trouble:
-        said = ground.last_words(self.home, node)
-        return troubles.of_exit(self._ends.get(node.name), while_starting=while_starting, said=said)
 
     def _fail(self, trouble: Trouble) -> None:
         """Whatever it looks like, a disk that takes nothing is the first thing to say."""
@@ -391,8 +350,7 @@ class LocalSandbox:
         return Phase.STOPPED if not self._driver.is_busy or self.record.goal == "gone" else Phase.RUNNING
 
     def _phase_up(self) -> Phase:
-        answering = self._ready and any(node.name in self._answering for node in self.nodes.profile.brokers)
-        if answering:
+        if self._ready and self._answering.is_any():
             return Phase.RUNNING
         if self._driver.is_busy:
             return Phase.STARTING
@@ -406,14 +364,8 @@ class LocalSandbox:
     def _is_there(self) -> bool:
         """True when the goal is reached and there is nothing to do."""
         if self.record.goal == "running":
-            return self._ready and self._all_up() and not self._trouble
+            return self._ready and self._answering.are_all_up() and not self._trouble
         return self.housing.link is None and not self.record.keeper_pid
-
-    def _all_up(self) -> bool:
-        down = self._faults.down()
-        return all(
-            node.name in self.nodes.alive for node in self.nodes.profile.nodes if node.node_id not in down
-        )
 
     def _save(self) -> None:
         """Where the disk takes nothing, what we know in memory has to do; the next change saves it all."""

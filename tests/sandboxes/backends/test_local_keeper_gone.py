@@ -34,7 +34,7 @@ def running(folder: Path, link: DeafLink) -> LocalSandbox:
     one = sandbox_in(folder)
     one.housing.link = cast(KeeperLink, link)
     one.nodes.alive.add("k1")
-    one._answering.add("k1")
+    one._answering.names.add("k1")
     one._ready = True
     return one
 
