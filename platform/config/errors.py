@@ -51,7 +51,8 @@ def broken(request: HttpRequest) -> HttpResponse:
     logger.error("page.failed", exc_info=sys.exc_info(), extra=fields)
     status, headers = (503, {"Retry-After": str(_AWAY_S)}) if away else (500, {})
     context = {"reference": reference, "theme": request.COOKIES.get("theme"), "code": status}
-    context["away"] = away
+    # What was asked for can be asked for again; what was sent must not be by a press on a link.
+    context |= {"away": away, "asked": request.method == "GET"}
     return HttpResponse(_broken_page(context), status=status, headers=headers)
 
 

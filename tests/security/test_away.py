@@ -78,6 +78,7 @@ def test_a_page_that_needs_the_database_says_when_to_come_back(told: dict[str, l
     assert (status, wait) == (503, "10")
     assert "Ours, not yours" in text
     assert "The site cannot reach its database just now. Reload in a moment" in text
+    assert '<a class="solid" href="">Try again</a>' in text
 
 
 def test_the_sign_in_page_needs_none(told: dict[str, list[Any]]) -> None:
