@@ -146,7 +146,7 @@ class _Grader:
         sandbox = self.attempt.sandbox
         if sandbox is None:
             raise ViewUnavailable("the sandbox is gone")
-        view, stage, attempt = open_view(sandbox.id), SandboxStage(sandbox), self.attempt
+        view, stage, attempt = open_view(sandbox.id), SandboxStage(sandbox, code.lab.slug), self.attempt
         fill(self, code, view, stage, done=self.done, seed=attempt.seed, nonce=attempt.nonce)
 
     # -- as a sheet ----------------------------------------------------------------------------------------

@@ -176,7 +176,8 @@ def _end(attempt: Attempt) -> None:
         return
     if attempt.sandbox is None:
         return
-    lab, stage = Lab.stored(attempt.lab.spec), SandboxStage(attempt.sandbox)
+    lab = Lab.stored(attempt.lab.spec)
+    stage = SandboxStage(attempt.sandbox, lab.slug)
     for stimulus in (s for task in lab.tasks for s in task.stimulus if s.fault and s.seconds is None):
         stage.release(stimulus)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lessons.checks import ViewUnavailable, WorkloadRecord
 from lessons.labs import Stimulus
 from lessons.stimulus import NUMBER_HEADER
-from sandboxes import provisioning, services, stagehand
+from sandboxes import faults, provisioning, services, stagehand
 from sandboxes.backends.base import BackendError, Fault
 from sandboxes.errors import SandboxError
 from sandboxes.models import FaultRecord, Sandbox
@@ -15,20 +15,27 @@ from sandboxes.models import FaultRecord, Sandbox
 
 @dataclass(frozen=True, slots=True)
 class SandboxStage:
-    """What cannot be done now raises ViewUnavailable, and is tried again next round."""
+    """What cannot be done now raises ViewUnavailable, and is tried again next round.
+
+    folder: of the lab's programs; a fault that lasts as long as its task is for them alone.
+    """
 
     sandbox: Sandbox
+    folder: str
 
     def inject(self, stimulus: Stimulus, seconds: float) -> None:
         if stimulus.fault is None:
             return
         fault = Fault(kind=stimulus.fault, node=stimulus.node, ms=stimulus.ms)
+        folder = self.folder if stimulus.seconds is None else ""
         try:
-            services.inject_fault(self.sandbox, fault, seconds=seconds, actor="check")
+            services.inject_fault(self.sandbox, fault, seconds=seconds, actor="check", folder=folder)
         except (SandboxError, BackendError) as error:
             raise ViewUnavailable(str(error)) from error
 
     def release(self, stimulus: Stimulus) -> None:
+        if stimulus.fault is not None:
+            faults.forget_owed(self.sandbox, stimulus.fault)
         for record in FaultRecord.objects.filter(
             sandbox=self.sandbox, kind=stimulus.fault, node=stimulus.node, undone_at=None
         ).select_related("sandbox__cluster"):

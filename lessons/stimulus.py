@@ -78,7 +78,7 @@ def advance(now: Round) -> float | None:
 def _do(key: str, at: float, stimulus: Stimulus, one: ActiveTask, now: Round) -> list[float]:
     if at > now.view.now:
         return [at - now.view.now]
-    return _send_due(one.task.id, at, now) if stimulus.workload else _fault_due(key, stimulus, now)
+    return _send_due(one.task.id, at, now) if stimulus.workload else _fault_due(key, stimulus, one, now)
 
 
 def facts(done: Done) -> tuple[StimulusFact, ...]:
@@ -118,13 +118,15 @@ def _new_records(topic: str, one: ActiveTask, view: SandboxView) -> int:
     )
 
 
-def _fault_due(key: str, stimulus: Stimulus, now: Round) -> list[float]:
+def _fault_due(key: str, stimulus: Stimulus, one: ActiveTask, now: Round) -> list[float]:
     entry, at = now.done.fired.get(key), now.view.now
     if stimulus.seconds is not None:
         if entry is None:
             now.stage.inject(stimulus, stimulus.seconds)
             now.done.fired[key] = _entry(stimulus, at, until=at + stimulus.seconds)
         return []
+    if not _is_at_work(one, now):
+        return [RENEW_S]
     if entry is None or entry["until"] is not None:
         now.stage.inject(stimulus, HOLD_S)
         now.done.fired[key] = _entry(stimulus, at, until=None)
@@ -132,6 +134,19 @@ def _fault_due(key: str, stimulus: Stimulus, now: Round) -> list[float]:
         now.stage.inject(stimulus, HOLD_S)
         entry["renewed"] = at
     return [RENEW_S]
+
+
+def _is_at_work(one: ActiveTask, now: Round) -> bool:
+    """Whether what a task holds may be in: not once a program of another folder was the last to start.
+
+    `sandboxes.services.run_program` takes it out then, and puts it in again before the lab's own next one.
+    """
+    runs = sorted(
+        (run for run in now.view.programs() if run.started_at >= one.activated_at),
+        key=lambda run: run.started_at,
+    )
+    own = [run.path.startswith(f"{now.code.lab.slug}/") for run in runs]
+    return not runs or own[-1] or any(run.running for run, mine in zip(runs, own, strict=True) if mine)
 
 
 def _entry(stimulus: Stimulus, at: float, *, until: float | None) -> dict[str, Any]:

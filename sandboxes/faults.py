@@ -5,6 +5,7 @@ of times and at once: a fault is taken out once, and a fault that could not be t
 """
 
 import logging
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -42,7 +43,7 @@ def due() -> QuerySet[FaultRecord]:
 
 
 @transaction.atomic
-def book(sandbox: Sandbox, fault: Fault, *, seconds: float, actor: str) -> FaultRecord:
+def book(sandbox: Sandbox, fault: Fault, *, seconds: float, actor: str, folder: str = "") -> FaultRecord:
     """Write the record of a fault about to be made; the same fault again only moves its deadline.
 
     A broker that goes down takes a second or more to do so. The row says it in the same commit as the record,
@@ -59,8 +60,9 @@ def book(sandbox: Sandbox, fault: Fault, *, seconds: float, actor: str) -> Fault
         # A frozen one is left as it is: a move would say that it is not, and only who thaws it may.
         sandbox.move_to(State.DEGRADED, actor=actor, detail=DOWN_ON_PURPOSE, only=Q(frozen=False))
     return FaultRecord.objects.create(
-        sandbox=sandbox, kind=fault.kind, node=fault.node, ms=fault.ms, maker=actor, deadline=deadline
-    )
+        sandbox=sandbox, kind=fault.kind, node=fault.node, ms=fault.ms, maker=actor, folder=folder,
+        deadline=deadline,
+    )  # fmt: skip
 
 
 def undo(record: FaultRecord, *, actor: str = "worker") -> bool:
@@ -77,6 +79,38 @@ def undo(record: FaultRecord, *, actor: str = "worker") -> bool:
         return False
     close(record.sandbox, FaultRecord.objects.filter(pk=record.pk), actor=actor)
     return True
+
+
+def folder_of(path: str) -> str:
+    """The folder of the workspace that a program belongs to; "" for one that lies in none."""
+    folder, _, rest = path.partition("/")
+    return folder if rest else ""
+
+
+def give_way(sandbox: Sandbox, folder: str, running: Callable[[], Iterable[str]]) -> None:
+    """Take out what is for the programs of other folders, as one of this folder is about to start.
+
+    running: the folders of what runs; a fault stays while a program that it is for does.
+    """
+    others = list(active(sandbox).exclude(folder__in=("", folder)).select_related("sandbox__cluster"))
+    busy = set(running()) if others else set()
+    for record in others:
+        if record.folder not in busy and undo(record):
+            FaultRecord.objects.filter(pk=record.pk).update(gave_way=True)
+
+
+def take_back(sandbox: Sandbox, folder: str) -> list[FaultRecord]:
+    """What gave way and is for the programs of this folder; each is returned once."""
+    if not folder:
+        return []
+    owed = FaultRecord.objects.filter(sandbox=sandbox, folder=folder, gave_way=True)
+    found = list(owed)
+    return [one for one in found if owed.filter(pk=one.pk).update(gave_way=False)]
+
+
+def forget_owed(sandbox: Sandbox, kind: str) -> None:
+    """What gave way is not put in again: the task that held it is over."""
+    FaultRecord.objects.filter(sandbox=sandbox, kind=kind, gave_way=True).update(gave_way=False)
 
 
 def close(sandbox: Sandbox, records: QuerySet[FaultRecord], *, actor: str = "worker") -> None:

@@ -333,6 +333,8 @@ class FaultRecord(models.Model):
 
     ms:        the delay of a "latency" fault, milliseconds.
     maker:     what kind of person, or what, put it in: "student" is the sandbox's owner, "check" a lab.
+    folder:    whose programs it is for, as a lab's that it holds is; empty when it is for all.
+    gave_way:  it was taken out for a program of another folder, and is put in again with one of its own.
     deadline:  when it is taken out, whatever happens.
     undone_at: when it was; empty while the fault may still be there.
     """
@@ -342,6 +344,8 @@ class FaultRecord(models.Model):
     node = models.PositiveSmallIntegerField(default=1)
     ms = models.PositiveIntegerField(default=0)
     maker = models.CharField(max_length=20, blank=True)
+    folder = models.CharField(max_length=60, blank=True)
+    gave_way = models.BooleanField(default=False)
     injected_at = models.DateTimeField(default=timezone.now)
     deadline = models.DateTimeField()
     undone_at = models.DateTimeField(null=True)

@@ -178,8 +178,7 @@ class WorkspaceConsumer(AsyncWebsocketConsumer):
         sandbox = self._sandbox()
         address = (self.scope.get("client") or ("",))[0]
         limits.spend(limits.RUN, sandbox.owner_id or 0, address=str(address))
-        provisioning.workspace(sandbox).start_program(path=path, args=args, label=label)
-        services.touch(sandbox, "program")
+        services.run_program(sandbox, path=path, args=args, label=label)
 
     def _end(self, program_id: str, how: str) -> None:
         space = self._workspace()

@@ -1,4 +1,4 @@
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -152,3 +152,20 @@ def test_a_workload_is_the_same_for_the_same_seed_and_nonce() -> None:
 
     assert code.workload_records(seed=3, nonce="x") == code.workload_records(seed=3, nonce="x")
     assert code.workload_records(seed=3, nonce="x") != code.workload_records(seed=4, nonce="x")
+
+
+def test_a_held_fault_is_not_put_in_again_while_a_program_of_another_lab_is_at_work() -> None:
+    attempt = Attempt({"fault": "latency", "ms": 200})
+    attempt.view.runs = (run_of("older/race.py", started_at=900.0),)
+    attempt.advance(1000.0)
+    own = replace(run_of("lab/producer.py", started_at=1001.0), ended_at=1002.0)
+    other = run_of("other/race.py", started_at=1030.0)
+
+    attempt.view.runs += (own, other)
+    attempt.advance(1000.0 + 2 * RENEW_S)
+    attempt.advance(1000.0 + 3 * RENEW_S)
+    assert attempt.stage.did == [("inject", ("latency", HOLD_S))]
+
+    attempt.view.runs += (run_of("lab/producer.py", started_at=1090.0, program_id="again"),)
+    attempt.advance(1090.0)
+    assert attempt.stage.did == [("inject", ("latency", HOLD_S))] * 2

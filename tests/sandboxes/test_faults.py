@@ -11,7 +11,7 @@ from sandboxes import faults, looks, panels, provisioning, reconcile, services, 
 from sandboxes.backends.base import BackendError, Fault, FaultKind
 from sandboxes.errors import NotPossibleNow
 from sandboxes.lifecycle import State
-from sandboxes.models import FaultRecord
+from sandboxes.models import FaultRecord, Sandbox
 from sandboxes.tasks import end_fault
 from tests.sandboxes import doubles, invariants
 from tests.sandboxes.conftest import Use
@@ -208,3 +208,63 @@ def test_a_worker_that_dies_between_record_and_fault_leaves_the_undo_to_the_swee
     sandbox.refresh_from_db()
     assert sandbox.now is State.READY
     invariants.check()
+
+
+def hold(sandbox: Sandbox) -> FaultRecord:
+    """As a lab's task does whose programs lie in the folder `slow`."""
+    return services.inject_fault(sandbox, SLOW, seconds=60, actor="check", folder="slow")
+
+
+def lay(sandbox: Sandbox, *paths: str) -> None:
+    for path in paths:
+        provisioning.workspace(sandbox).write_file(path, "print('hello')\n")
+
+
+def is_slow(sandbox: Sandbox) -> bool:
+    return faults.active(sandbox).filter(kind="latency").exists()
+
+
+def test_what_one_lab_holds_is_out_before_a_program_of_another_starts_and_in_before_its_own(
+    ada: User,
+) -> None:
+    sandbox = ready_sandbox(ada)
+    lay(sandbox, "slow/producer.py", "styles/race.py", "mine.py")
+    hold(sandbox)
+
+    services.run_program(sandbox, path="styles/race.py")
+    assert not is_slow(sandbox)
+    services.run_program(sandbox, path="slow/producer.py")
+    assert is_slow(sandbox)
+    services.run_program(sandbox, path="mine.py")
+    assert not is_slow(sandbox)
+
+
+def test_what_gave_way_stays_out_when_its_task_has_ended(ada: User) -> None:
+    sandbox = ready_sandbox(ada)
+    lay(sandbox, "slow/producer.py", "styles/race.py")
+    hold(sandbox)
+    services.run_program(sandbox, path="styles/race.py")
+
+    faults.forget_owed(sandbox, SLOW.kind)
+    services.run_program(sandbox, path="slow/producer.py")
+
+    assert not is_slow(sandbox)
+
+
+def test_what_a_student_put_in_slows_every_program(ada: User) -> None:
+    sandbox = ready_sandbox(ada)
+    lay(sandbox, "styles/race.py")
+    services.inject_fault(sandbox, SLOW, seconds=60)
+
+    services.run_program(sandbox, path="styles/race.py")
+
+    assert is_slow(sandbox)
+
+
+def test_what_a_lab_holds_stays_while_its_own_program_runs(ada: User) -> None:
+    sandbox = ready_sandbox(ada)
+    hold(sandbox)
+
+    faults.give_way(sandbox, "styles", lambda: ["slow"])
+
+    assert is_slow(sandbox)
