@@ -45,6 +45,18 @@ def page_at(chromium: Browser, address: str) -> Iterator[Page]:
         context.close()
 
 
+def overlap(page: Page, one: str, other: str) -> bool:
+    a, b = (page.locator(each).bounding_box() for each in (one, other))
+    assert a
+    assert b
+    return (
+        a["x"] < b["x"] + b["width"]
+        and b["x"] < a["x"] + a["width"]
+        and a["y"] < b["y"] + b["height"]
+        and b["y"] < a["y"] + a["height"]
+    )
+
+
 def held(page: Page) -> int:
     """How many records the board says the topic holds."""
     words = page.locator("#topic-fact").inner_text().replace(",", "").split()
@@ -67,6 +79,8 @@ def test_behind_a_proxy_that_cuts_websockets_the_board_is_told_by_event_stream(
         with Traffic(watched.endpoint, TOPIC):
             first = until_more(page, held(page))
             until_more(page, first)
+
+        assert not overlap(page, "#via", "#topic"), "the badge is beside the topic or below it, not on it"
 
         page.locator("#via").click()
         said = page.locator("#via-why")
