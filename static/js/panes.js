@@ -156,6 +156,7 @@ function createPane(box, id, act, { close, fold }) {
       more.hidden = running && !root.classList.contains("folded");
       gone.hidden = running;
       root.dataset.ended = String(!running);
+      root.classList.toggle("for-a-reason", markOf(run) === "bad" && Boolean(run.reason));
       root.setAttribute("aria-label", `Output of ${file}`);
       pre.setAttribute("aria-label", `What ${file} printed`);
     },

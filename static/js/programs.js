@@ -11,7 +11,7 @@ import { finalReason, waitBefore } from "./socket.js";
 /** For each of PROGRAM_REASONS (sandboxes/backends/base.py). */
 const REASONS = {
   stopped: "stopped by you", killed: "killed by you", memory: "ended: it used more memory than it may",
-  output: "ended: it printed more than it may", disk: "ended: there was no room left for its files or its data",
+  output: "ended: it printed more than 2 MiB, the most one may", disk: "ended: there was no room left for its files or its data",
   cpu: "ended: it used more processor time than it may", time: "ended: its time was up",
   sandbox_ended: "ended when your sandbox stopped or went to sleep",
   host_restart: "ended when the platform restarted",
@@ -99,6 +99,7 @@ export class Programs {
  *   onEvent: (event: {kind: string, program: string, text: string, run: Run|null}) => void,
  *   onError: (sentence: string) => void, onLink: (live: boolean, sentence: string) => void,
  *   Socket?: typeof WebSocket, chance?: () => number}} wiring
+ * onLink: whether there is a connection; a sentence it says holds as long as there is none
  */
 export function followPrograms({ url, onRuns, onEvent, onError, onLink, Socket = WebSocket, chance = Math.random }) {
   const programs = new Programs();
@@ -137,7 +138,7 @@ export function followPrograms({ url, onRuns, onEvent, onError, onLink, Socket =
 
   const send = (message) => {
     if (socket?.readyState === 1) socket.send(JSON.stringify(message));
-    else onError("The connection is being made again. Try once more in a moment.");
+    else onLink(false, "The connection is being made again. Try once more in a moment.");
   };
 
   open();

@@ -75,9 +75,7 @@ export function createWorkspace(root, { stage, sheet, onRun }) {
   async function refresh() {
     try {
       files = (await listFiles()).map((file) => file.path).filter((path) => !path.includes("__pycache__/"));
-      const file = saves.files.get(shown);
-      if (file) tell(file);
-      else say($(".saved"), "");
+      calm();
       tabs();
     } catch (error) {
       complain(error.message);
@@ -165,6 +163,14 @@ export function createWorkspace(root, { stage, sheet, onRun }) {
     $(".saved").classList.add("bad");
   }
 
+  /** No complaint holds any more: how it stands with the file in the editor is said again. */
+  function calm() {
+    const file = saves.files.get(shown);
+    if (file) return tell(file);
+    say($(".saved"), "");
+    $(".saved").classList.remove("bad");
+  }
+
   // -- programs --------------------------------------------------------------------------------------------------
   async function run() {
     if (!shown?.endsWith(".py") || pressedTwice(shown)) return;
@@ -209,12 +215,17 @@ export function createWorkspace(root, { stage, sheet, onRun }) {
       onRuns: (programs) => { panes.update(programs); summary(programs); },
       onEvent: (event) => event.kind === "output" && panes.write(event.program, event.text),
       onError: complain,
-      onLink: (live, sentence) => {
-        root.classList.toggle("cut", !live);
-        if (sentence) complain(sentence);
-      },
+      onLink: linked,
     });
     if (isOpen()) ready();
+  }
+
+  let cutSaid = "";
+  function linked(live, sentence) {
+    root.classList.toggle("cut", !live);
+    if (sentence) complain(sentence);
+    else if (live && cutSaid && $(".saved").textContent === cutSaid) calm();
+    if (sentence || live) cutSaid = sentence;
   }
 
   /** Files changed on the server: by us, by another tab, or by a lab that was started. */

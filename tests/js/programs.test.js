@@ -125,9 +125,12 @@ test("after a cut the output goes on where it was", (t) => {
 });
 
 test("a press while the connection is down is answered with a sentence, not lost in silence", (t) => {
-  const { seen, link } = followed(t);
+  const { seen, link, last } = followed(t);
   link.run("lab/a.py");
-  assert.match(seen.errors[0], /once more/);
+  assert.match(seen.links.at(-1)[1], /once more/);
+  last().accept();
+  assert.deepEqual(seen.links.at(-1), [true, ""], "what was said holds no longer");
+  assert.deepEqual(seen.errors, []);
 });
 
 test("an error of the server comes through as its sentence", (t) => {
