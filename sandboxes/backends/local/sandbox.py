@@ -39,6 +39,7 @@ class LocalSandbox:
         self._stage = ""
         self._ready = False
         self._trouble: Trouble | None = None
+        self._was_held_down = False
         self.gone = False
         self.housing = Housing(around, home, record, on_event=self._on_event, on_lost=self._on_keeper_lost)
         link = self.housing.get_link
@@ -76,6 +77,7 @@ class LocalSandbox:
         self.record.goal = goal
         if goal == "stopped":
             self.record.faults = []  # a broker that is down cannot be held down; it is to start again whole
+            self._was_held_down = False
         self.record.generation = generation or self.record.generation
         self._save()
         if changed or (not self._driver.is_busy and not self._is_there()):
@@ -129,6 +131,7 @@ class LocalSandbox:
     async def undo(self, fault: Fault) -> None:
         """The node of a broker fault is started again, whoever stopped it."""
         self._broker(fault.node)
+        self._was_held_down |= fault.node in self._faults.down()
         self._faults.lift(fault)
         if fault.kind in ENDINGS and self.record.goal == "running" and not self._driver.is_busy:
             self._drive()
@@ -255,6 +258,7 @@ class LocalSandbox:
         await self.thaw()
         await self._answering.start()
         self._ready = True
+        self._was_held_down = False
         took = round(time.monotonic() - began, 3)
         logger.info("sandbox.running", extra={"sandbox": self.record.sandbox_id, "took_s": took})
 
@@ -359,6 +363,8 @@ class LocalSandbox:
     def _trouble_of(self, phase: Phase) -> Trouble | None:
         if phase is Phase.STOPPED and self.record.goal == "running" and self._faults.down():
             return troubles.HELD_DOWN
+        if phase is Phase.STARTING and self._was_held_down:
+            return troubles.COMING_BACK
         return self._trouble if phase in (Phase.FAILED, Phase.STOPPED) else None
 
     def _is_there(self) -> bool:

@@ -31,6 +31,9 @@ OPEN = Trouble("isolation_failed", "Your sandbox could not be closed off from th
 OURS = Trouble("host_error", "Something went wrong with your sandbox on our side.")
 RESTARTED = Trouble("host_restarted", "Your sandbox stopped when the platform restarted.")
 HELD_DOWN = Trouble("fault", "The broker is down because the failure deck stopped it.")
+COMING_BACK = Trouble(
+    "fault", "The failure deck had stopped the broker. It is starting again, with its data."
+)
 TOO_MUCH_DATA = Trouble(
     "disk_full", "Your topics hold more data than a sandbox may keep. Start over to get an empty one."
 )

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -64,5 +65,9 @@ def test_a_broker_that_is_down_on_purpose_does_not_count_as_hung(host: LocalHost
 
     assert host.backend.observe(sandbox_id).cause == "fault"
     host.backend.undo(sandbox_id, Fault(kind="broker_stop"))
+    while (seen := host.backend.observe(sandbox_id)).phase is Phase.STARTING:
+        assert "failure deck" in seen.detail, "the cause is told until it is up"
+        time.sleep(0.05)
     host.until_phase(sandbox_id, Phase.RUNNING, within_s=60)
+    assert not host.backend.observe(sandbox_id).detail
     wait_until(lambda: host.backend.answers(sandbox_id), 60, lambda: "no answer")
