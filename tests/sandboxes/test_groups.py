@@ -3,8 +3,10 @@
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from uuid import uuid4
@@ -25,6 +27,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 ROOT = Path(__file__).resolve().parents[2]
 THREADS = 8  # as in the worker
+WITHIN_S = 240.0
 TOPIC = "orders"
 # Reads and removes in eight threads until its input ends; prints how many times each, and what it saw.
 WORKER = """
@@ -76,6 +79,11 @@ def sandbox(host: LocalHost) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def endpoint(host: LocalHost, sandbox: str) -> KafkaEndpoint:
+    return prepared(host, sandbox)
+
+
+def prepared(host: LocalHost, sandbox: str) -> KafkaEndpoint:
+    """A sandbox with a topic that has some records."""
     found = host.backend.observe(sandbox).endpoint
     assert found
     stagehand.ensure_topics(found, [TopicWish(name=TOPIC, partitions=3)])
@@ -137,19 +145,26 @@ def test_another_client_describes_the_same_group(endpoint: KafkaEndpoint) -> Non
     consumer.close()
 
 
-def worker(endpoint: KafkaEndpoint) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
+@contextmanager
+def worker(endpoint: KafkaEndpoint) -> Iterator[subprocess.Popen[str]]:
+    """It runs until its input is closed; killed when that takes too long."""
+    with subprocess.Popen(
         [sys.executable, "-c", WORKER, str(THREADS)],
         env={"PYTHONPATH": f"{ROOT}:{ROOT / 'platform'}"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    assert process.stdin
-    process.stdin.write(json.dumps(asdict(endpoint)) + "\n")
-    process.stdin.flush()
-    return process
+    ) as process:
+        late = threading.Timer(WITHIN_S, process.kill)
+        late.start()
+        assert process.stdin
+        process.stdin.write(json.dumps(asdict(endpoint)) + "\n")
+        process.stdin.flush()
+        try:
+            yield process
+        finally:
+            late.cancel()
 
 
 def until_read(process: subprocess.Popen[str], times: int) -> None:
@@ -170,6 +185,10 @@ def ended(process: subprocess.Popen[str]) -> tuple[dict[str, int], list[str]]:
 
 @pytest.fixture
 def committed(endpoint: KafkaEndpoint) -> GroupView:
+    return committed_in(endpoint)
+
+
+def committed_in(endpoint: KafkaEndpoint) -> GroupView:
     """The group that the worker reads, without members."""
     reading(endpoint, "readers", "classic").close()
     found = groups.read(endpoint, "readers")
@@ -205,6 +224,25 @@ def test_a_broker_that_is_killed_under_many_questions_ends_no_process(
         _, seen = ended(process)
 
     assert seen == [repr(committed)]
+
+
+def test_coordinators_that_are_killed_one_after_the_other_end_no_process(host: LocalHost) -> None:
+    """Where librdkafka's admin client may abort (its issue 4605), and answers hardly at all."""
+    sandbox = host.start("kafka-3")
+    endpoint = prepared(host, sandbox)
+    committed = committed_in(endpoint)
+    with worker(endpoint) as process:
+        for node in (1, 2, 3):
+            until_read(process, 50)
+            kill = Fault(kind="broker_kill", node=node)
+            host.backend.inject(sandbox, kill)
+            until_read(process, 100)
+            host.backend.undo(sandbox, kill)
+        counts, seen = ended(process)
+    host.destroy(sandbox)
+
+    assert counts["read"] >= 450
+    assert repr(committed) in seen
 
 
 def test_silence_is_waited_for_only_so_long(endpoint: KafkaEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
