@@ -60,6 +60,9 @@ ALIVE = frozenset({State.READY, State.DEGRADED})
 # Never handed over: nothing in it belongs to the student yet, so Stop deletes.
 UNBORN = frozenset({State.QUEUED, State.PROVISIONING, State.WARM, State.BINDING})
 
+# Causes that are its owner's own doing: what was put in needs more than a sandbox may hold.
+OUTGROWN = frozenset({"disk_full", "too_many_partitions"})
+
 _DRAWN: dict[State, frozenset[State]] = {
     State.QUEUED: frozenset({State.PROVISIONING}),
     State.PROVISIONING: frozenset({State.WARM, State.BINDING}),

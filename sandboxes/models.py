@@ -17,7 +17,7 @@ from django.utils import timezone
 from accounts.models import User
 from sandboxes import metrics
 from sandboxes.announce import announce
-from sandboxes.lifecycle import State, require_move
+from sandboxes.lifecycle import OUTGROWN, State, require_move
 
 STATE_CHOICES = [(state.value, state.value) for state in State]
 
@@ -156,6 +156,16 @@ class Sandbox(models.Model):
     def now(self) -> State:
         """Its state as this object last saw it."""
         return State(self.state)
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it failed and is not tried again by itself: somebody has to do something."""
+        return self.now is State.FAILED and self.retry_at is None
+
+    @property
+    def is_outgrown(self) -> bool:
+        """Whether it failed by its owner's own doing, and not by ours."""
+        return self.failure_cause in OUTGROWN
 
     @property
     def reference(self) -> str:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from sandboxes import leases, provisioning, retries
 from sandboxes.backends.base import BackendError, Observation, Phase
-from sandboxes.lifecycle import State
+from sandboxes.lifecycle import OUTGROWN, State
 from sandboxes.models import Sandbox
 
 logger = logging.getLogger(__name__)
@@ -204,7 +204,7 @@ def is_gone(seen: Observation) -> bool:
 
 def is_full(seen: Observation) -> bool:
     """Whether it outgrew its room: then it is not started again, for each start gives it seconds to write."""
-    return seen.cause in {"disk_full", "too_many_partitions"}
+    return seen.cause in OUTGROWN
 
 
 def is_lost(step: Step) -> None:

@@ -117,7 +117,7 @@ def _parts(room: Room, asked: Question, labs: Sequence[LabColumn]) -> dict[str, 
         GroupShown(group=one, address=asked.showing(one.key).address, is_on=asked.show == one.key)
         for one in room.groups
     ]
-    said = (room.counts, room.lately, room.stuck, len(room.rows), room.worst)
+    said = (room.counts, room.lately, room.stuck, room.given_up, len(room.rows), room.worst)
     summed = [(one.group.key, one.group.stuck, one.group.names, one.is_on) for one in groups]
     facets = _facets(room, asked)
     parts = (

@@ -12,10 +12,13 @@ from classroom.presence import ALL, Presence, presence
 from classroom.stuck import Reason
 from sandboxes.console import words
 from sandboxes.console.words import Kind
+from sandboxes.lifecycle import OUTGROWN
+from sandboxes.models import Sandbox
 
 LATELY_S = 10 * 60.0
 NO_SANDBOX = Kind(name="none", word="none", mark="gone", states=())
 TaskKey = tuple[str, str]
+_SANDBOX = "sandbox/"  # begins the key of a group that a sandbox which was given up makes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +32,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One student. marks: by lab and task; passed, of: over the whole course."""
+    """One student. marks: by lab and task; passed, of: over the whole course.
+
+    given_up: why their sandbox failed, when it is not tried any more; "" otherwise.
+    """
 
     id: int
     name: str
@@ -41,6 +47,7 @@ class Row:
     place: Place
     acted_at: float | None
     stuck: Reason | None
+    given_up: str = ""
 
     def mark(self, task: TaskColumn) -> Mark:
         return self.marks.get((task.lab_id, task.id), NOTHING)
@@ -53,7 +60,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Students with the same trouble. kind: "cause" (of a task), "quiet" or "ours"; hint: the cause's first.
+    """Students with the same trouble. hint: the first of the cause.
+
+    kind: "cause" (of a task), "quiet", "ours" (a check that broke), "sandbox" (it was given up, by our fault)
+          or "outgrown" (by their own doing).
 
     key: in addresses. stuck: how many of them are stuck on it.
     """
@@ -104,6 +114,11 @@ class Room:
     stuck: int
 
     @property
+    def given_up(self) -> int:
+        """How many have a sandbox that failed and is not tried any more."""
+        return sum(bool(row.given_up) for row in self.rows)
+
+    @property
     def worst(self) -> Group | None:
         """The cause that holds up most."""
         return next((group for group in self.groups if group.kind == "cause" and group.stuck), None)
@@ -145,7 +160,12 @@ def _row(student: StudentFacts, tasks: dict[TaskKey, TaskColumn], now: float) ->
         place=_place(student, at, tasks),
         acted_at=student.acted_at,
         stuck=_worst_of(marks.values()),
+        given_up=_given_up(student.sandbox),
     )
+
+
+def _given_up(sandbox: Sandbox | None) -> str:
+    return (sandbox.failure_cause or "unknown") if sandbox is not None and sandbox.is_given_up else ""
 
 
 def _worst_of(marks: Iterable[Mark]) -> Reason | None:
@@ -191,6 +211,8 @@ def _groups(
         for key, mark in row.marks.items():
             if name := _trouble(key, mark):
                 found[name][row.id] = row
+        if row.given_up:
+            found[f"{_SANDBOX}{row.given_up}"][row.id] = row
     hints = {f"{lab.id}/{cause}": ladder[0] for lab in labs for cause, ladder in lab.hints.items()}
     groups = [_group(name, tuple(who.values()), tasks, hints) for name, who in found.items()]
     return tuple(sorted(groups, key=_by_weight))
@@ -210,6 +232,10 @@ def _group(
 ) -> Group:
     if name in {"ours", "quiet"}:
         return Group(kind=name, key=name, rows=rows, stuck=len(rows) if name == "quiet" else 0)
+    if name.startswith(_SANDBOX):
+        cause = name.removeprefix(_SANDBOX)
+        kind = "outgrown" if cause in OUTGROWN else "sandbox"
+        return Group(kind=kind, key=name, cause=cause, rows=rows, stuck=0)
     lab_id, task_id, cause = name.split("/", 2)
     return Group(
         kind="cause",

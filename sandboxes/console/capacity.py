@@ -10,9 +10,12 @@ from sandboxes.console import words
 from sandboxes.console.needs import Need, needs_of
 from sandboxes.console.places import Place, places_of
 from sandboxes.console.words import KINDS, Kind
-from sandboxes.lifecycle import State
+from sandboxes.lifecycle import OUTGROWN, State
 from sandboxes.models import Cluster, PoolReservation, Sandbox
 from sandboxes.selectors import FailureRow, PoolRow
+
+# Enough to say what is wrong: they are told by cause, and the list of sandboxes has them all.
+GIVEN_UP_MAX = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +30,10 @@ class Waiter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """A cause with how many failures it brought in the last hour and day. last: how long ago."""
+    """A cause with how many failures it brought in the last hour and day. last: how long ago.
+
+    is_owners: it is the doing of whoever owns the sandbox.
+    """
 
     cause: str
     hour: int
@@ -35,6 +41,7 @@ class Failure:
     sandboxes: int
     last: str
     sentence: str
+    is_owners: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +96,11 @@ def capacity() -> Capacity:
         .select_related("owner", "cluster")
         .order_by("state_since")[:20]
     )
+    given_up = (
+        Sandbox.objects.filter(state=State.FAILED, retry_at=None, owner__isnull=False)
+        .select_related("owner")
+        .order_by("state_since")[:GIVEN_UP_MAX]
+    )
     swept_s = pulse.since_sweep_s()
     return Capacity(
         places=places,
@@ -96,7 +108,7 @@ def capacity() -> Capacity:
         reservations=_reservations(now),
         queue=tuple(_waiter(row) for row in selectors.queue_rows()),
         failures=_failures(now),
-        needs=needs_of(places, lingering, swept_s, now),
+        needs=needs_of(places, lingering, tuple(given_up), swept_s, now),
         lingering=lingering,
         orphans=pulse.orphans(),
         swept=words.NOTHING if swept_s is None else words.lasting(swept_s),
@@ -139,4 +151,5 @@ def _failure(row: FailureRow, hour: int, now: datetime) -> Failure:
         sandboxes=row.sandboxes,
         last=words.since(row.last_at, now),
         sentence=row.sentence,
+        is_owners=row.cause in OUTGROWN,
     )

@@ -1,8 +1,9 @@
 """What needs a person, gravest first, each with a sentence that says what to do."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import urlencode
 
 from sandboxes import pulse
 from sandboxes.console import words
@@ -26,13 +27,18 @@ class Need:
 
 
 def needs_of(
-    places: Sequence[Place], lingering: Sequence[Sandbox], swept_s: float | None, now: datetime
+    places: Sequence[Place],
+    lingering: Sequence[Sandbox],
+    given_up: Sequence[Sandbox],
+    swept_s: float | None,
+    now: datetime,
 ) -> tuple[Need, ...]:
     """Gravest first."""
     return (
         *(_away(place) for place in places if place.why),
         *_overdue(swept_s),
         *_closed(places),
+        *_given_up(given_up, now),
         *(_short(place, what) for place in places for what in _shortages(place)),
         *(_weak(place) for place in places if place.is_weak),
         *(
@@ -87,6 +93,32 @@ def _closed(places: Sequence[Place]) -> tuple[Need, ...]:
             sentence="Whoever presses Start is told to come back later. Open one.",
         ),
     )
+
+
+def _given_up(failed: Sequence[Sandbox], now: datetime) -> Iterator[Need]:
+    """One need for each cause, what is ours before what its owner did; failed: the oldest first."""
+    by_cause: dict[str, list[Sandbox]] = {}
+    for sandbox in sorted(failed, key=lambda one: one.is_outgrown):
+        by_cause.setdefault(sandbox.failure_cause, []).append(sandbox)
+    for cause, those in by_cause.items():
+        first, count = those[0], len(those)
+        yield Need(
+            mark="warn" if first.is_outgrown else "bad",
+            title=f"{first.reference} was given up" if count == 1 else f"{count} sandboxes were given up",
+            sentence=_why_given_up(first),
+            since=words.since(first.state_since, now),
+            link=f"{first.pk}/" if count == 1 else f"?{urlencode({'state': 'failed', 'cause': cause})}",
+            label="Look at it" if count == 1 else "Show them",
+        )
+
+
+def _why_given_up(sandbox: Sandbox) -> str:
+    """To staff, with the words that its owner reads as theirs."""
+    cause = sandbox.failure_cause or "no cause was noted"
+    told = f"Its owner is told: \u201c{sandbox.failure_sentence}\u201d"
+    if sandbox.is_outgrown:
+        return f"Its owner put in more than it may hold ({cause}), and can start over. {told}"
+    return f"It failed ({cause}) and is not tried any more until somebody presses Start again. {told}"
 
 
 def _shortages(place: Place) -> tuple[str, ...]:

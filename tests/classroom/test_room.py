@@ -86,6 +86,23 @@ def test_a_check_that_is_broken_is_told_as_ours_and_makes_nobody_stuck(lesson: L
     assert "Nobody is stuck." in page
 
 
+def test_a_sandbox_that_was_given_up_holds_its_student_up_with_its_cause(lesson: Lesson) -> None:
+    school.sandbox(lesson.ada, "failed", failure_cause="broker_exited")
+    school.sandbox(lesson.edsger, "failed", failure_cause="disk_full")
+    barbara = school.student(lesson.cohort, "barbara", first_name="Barbara", last_name="Liskov")
+    school.sandbox(barbara, "failed", failure_cause="broker_exited", retry_at=timezone.now())
+
+    page = lesson.get()
+
+    held = page[page.index('id="trouble"') :]
+    assert "Our fault, and it is not tried any more" in held
+    assert "They put in more than it may hold." in held
+    assert "<b>2 sandboxes</b> failed and are not tried any more." in page
+    address = re.search(r'class="what" id="g-sandboxbroker_exited" href="([^"]*)"', page)
+    assert address
+    assert names(lesson.get(address.group(1))) == ["Ada Lovelace"]
+
+
 def test_rows_come_in_the_order_asked_for(lesson: Lesson) -> None:
     attempt = school.begin(lesson.edsger, producer_lab(), school.sandbox(lesson.edsger))
     school.passes(attempt, "arrive")

@@ -4,6 +4,7 @@ import re
 import time
 import uuid
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.cache import cache
@@ -406,3 +407,43 @@ def test_there_is_no_other_cluster_and_nothing_else_to_ask(console: Console, hal
     assert console.browser.get(f"{CLUSTERS}999/").status_code == 404
     assert console.browser.post(at(hall, "burn/")).status_code == 404
     assert console.browser.post("/console/reservations/999/release/").status_code == 404
+
+
+def test_sandboxes_that_were_given_up_need_somebody_and_are_told_by_cause(
+    console: Console, hall: Cluster, swept: None
+) -> None:
+    failed: dict[str, Any] = {
+        "cluster": hall,
+        "state": State.FAILED,
+        "failure_sentence": "Your Kafka broker stopped.",
+    }
+    made_up(1, retry_at=timezone.now() + timedelta(seconds=20), failure_cause="broker_silent", **failed)
+    full = made_up(1, failure_cause="disk_full", **failed)[0]
+    made_up(2, failure_cause="broker_exited", **failed)
+
+    found = [need for need in capacity().needs if "given up" in need.title]
+
+    assert [(need.title, need.mark, need.link) for need in found] == [
+        ("2 sandboxes were given up", "bad", "?state=failed&cause=broker_exited"),
+        (f"{full.reference} was given up", "warn", f"{full.pk}/"),
+    ]
+    assert "Its owner put in more than it may hold (disk_full)" in found[1].sentence
+    assert "Nothing does." not in console.get(CLUSTERS)
+
+
+def test_a_failure_that_is_the_students_own_doing_is_marked_so(console: Console, hall: Cluster) -> None:
+    for sandbox, cause in zip(
+        made_up(2, cluster=hall), ("too_many_partitions", "broker_exited"), strict=True
+    ):
+        SandboxEvent.objects.create(
+            sandbox=sandbox, kind="move", new="failed", cause=cause, detail="It stopped.", generation=1,
+            actor="worker",
+        )  # fmt: skip
+
+    assert {one.cause: one.is_owners for one in capacity().failures} == {
+        "too_many_partitions": True,
+        "broker_exited": False,
+    }
+    page = console.get(CLUSTERS)
+    assert page.count("own doing</th>") == 1
+    assert "own mistake is never here" not in page
