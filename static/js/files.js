@@ -62,8 +62,8 @@ export function nameFault(path) {
   if (path.split("/").some((name) => name.length > 100)) {
     return "This name is too long: each part of it has 100 characters at most. Choose a shorter one.";
   }
-  return "This cannot be a file’s name. Each part of it begins with a letter, a digit or an underscore, and holds only "
-    + "these, dots, dashes and spaces: try/mine.py is one, ../mine.py is none.";
+  return "This cannot be a file’s name. Each part of it begins with a letter from a to z, a digit or an underscore, "
+    + "and holds only these, dots, dashes and spaces: try/mine.py is one, ../mine.py is none.";
 }
 
 /** A new, empty file; a file of this name that is there already is left alone, and said. */

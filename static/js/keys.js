@@ -62,8 +62,12 @@ export function letterCase() {
   return Object.assign(letter, { learn });
 }
 
+/** Where a key shares a part of the beginning only, what comes after it: T-7 among many T-k3-1 tells by its 7. */
 function telling(key, prefix) {
-  const rest = key.startsWith(prefix) && key.length > prefix.length ? key.slice(prefix.length) : key;
+  let shared = 0;
+  while (shared < prefix.length && key[shared] === prefix[shared]) shared += 1;
+  const start = shared < prefix.length ? withoutNumber(key.slice(0, shared)) : prefix;
+  const rest = key.slice(start.length) || key;
   const at = /^\d+$/.test(rest) ? rest.length - 1 : 0;
   return String.fromCodePoint(rest.codePointAt(at) ?? 0x20);
 }
@@ -82,8 +86,11 @@ export function commonStart(keys) {
     sharing = next;
     length += 1;
   }
-  return sharing[0]?.slice(0, length).replace(/[\d\ud800-\udbff]+$/, "") ?? "";
+  return withoutNumber(sharing[0]?.slice(0, length) ?? "");
 }
+
+/** A number is told by its end, and an emoji is one sign: neither is cut through. */
+const withoutNumber = (start) => start.replace(/[\d\ud800-\udbff]+$/, "");
 
 /** Of these keys, the largest set that agrees at one place. */
 function mostByUnit(keys, at) {

@@ -47,7 +47,7 @@ def test_a_lesson_is_found_again_as_it_was_left(context: BrowserContext, site: R
 def a_name_that_cannot_be(page: Page) -> None:
     page.locator("#file-new").click()
     for name, said in (
-        ("../x.py", "begins with a letter, a digit or an underscore"),
+        ("../x.py", "begins with a letter from a to z, a digit or an underscore"),
         ("", "Give the file a name"),
     ):
         page.fill("#file-name", name)

@@ -4,7 +4,7 @@ import { honesty } from "../../static/js/board.js";
 import { STEPS, step, windowOf } from "../../static/js/charts/heat.js";
 import { lanesHeight } from "../../static/js/charts/lanes.js";
 import { hexLines, indented, readable } from "../../static/js/charts/record.js";
-import { newest } from "../../static/js/lenses/records.js";
+import { halves, newest } from "../../static/js/lenses/records.js";
 import { heatTwin, lanesTwin, ownersTwin, recordsTwin } from "../../static/js/charts/twin.js";
 import { plural, size, span } from "../../static/js/ink.js";
 import { sentence } from "../../static/js/lenses/lag.js";
@@ -161,4 +161,10 @@ test("what a cell of the text cuts is marked, counted, and leads to the whole re
   assert.deepEqual(cells({ v: "a".repeat(120), size: 120, k: "k".repeat(48) }), ["k".repeat(48), "a".repeat(120)]);
   const smiles = `${"a".repeat(119)}\u{1f600}b`;
   assert.deepEqual(cells({ v: smiles, size: 124 })[1], { text: "a".repeat(119), more: "5 bytes more", place });
+});
+
+test("a key that has to be cut keeps its end, where the keys of a lab differ", () => {
+  assert.deepEqual(halves("T-hc8snpp-12"), ["T-hc8sn", "pp-12"]);
+  assert.deepEqual(halves("T-1032"), ["T-1032", ""]);
+  assert.deepEqual(halves("aaaaaa\u{1f600}bcde"), ["aaaaaa", "\u{1f600}bcde"]);
 });

@@ -33,6 +33,13 @@ test("of a number the last digit is shown, for a digit that all share tells noth
   assert.equal(letters(["100", "101", "102"]), "012");
 });
 
+test("the letters are the same after a reload, when other keys have become the many", () => {
+  const first = ["T-1030", "T-1034", "T-1037"];
+  const later = Array.from({ length: 30 }, (_, i) => `T-hc8snpp-${i}`);
+  assert.equal(letters(first), "047");
+  assert.equal(letters([...later, ...first]).slice(-3), "047");
+});
+
 test("a lone key shows its first letter, an empty one a blank, an emoji stays whole", () => {
   const letter = letterCase();
   assert.equal(letter("a", "acme"), "a");

@@ -103,7 +103,18 @@ function stream(list, lines, { topic }, ink) {
 function keyCell(record, ink) {
   if (record.k === null) return h("span", { className: "dim" }, "no key");
   if (record.kb) return h("span", { className: "dim" }, "binary key");
-  return h("span", { className: `key k${ink(record.k)}` }, visible(record.k) || "(empty)");
+  const key = visible(record.k) || "(empty)";
+  const [start, end] = halves(key);
+  return h("span", { className: `key cut k${ink(record.k)}`, title: key }, h("span", {}, start), h("span", {}, end));
+}
+
+/** Characters at a key's end that are always shown: of a lab's keys only the end differs. */
+const END = 5;
+
+/** A key that is too long for its column is cut in the middle. @param {string} key @returns {[string, string]} */
+export function halves(key) {
+  const signs = [...key];
+  return signs.length <= 2 * END ? [key, ""] : [signs.slice(0, -END).join(""), signs.slice(-END).join("")];
 }
 
 function preview(record) {
