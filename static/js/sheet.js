@@ -2,7 +2,7 @@
 const NARROW = "(max-width: 1099px)";
 
 /** What lies over the sheet closes first; in the editor the same key lets Tab leave it. */
-const isForAnother = (target) => document.querySelector("dialog[open], :popover-open") || target.closest?.(".cm-editor");
+const isForAnother = (target) => document.querySelector("dialog[open], :popover-open") || target.closest?.(".pad");
 
 export function createSheet(stage, mini) {
   const closers = [...stage.querySelectorAll(".sheet-close")];
