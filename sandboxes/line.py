@@ -3,9 +3,10 @@
 from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
-from accounts.prepared import Prepared
+from accounts.prepared import Prepared, Row
 from sandboxes import estimates, placement
 from sandboxes.models import Cluster, Sandbox
 
@@ -36,8 +37,15 @@ class Line:
 _standing = Prepared(int, query=lambda cluster_id: placement.queue(cluster_id).values_list("queued_at", "pk"))
 
 
+@lru_cache(1000)
+def _converted(row: Row) -> tuple[datetime, UUID]:
+    """From one reading to the next, most who wait are the same."""
+    ((asked_at, pk),) = _standing.convert([row])
+    return asked_at, pk
+
+
 def line_of(cluster: Cluster, profile: str) -> Line:
     """Two queries, however many wait."""
-    standing = tuple((asked_at, pk) for asked_at, pk in _standing.rows(cluster.pk))
+    standing = tuple(map(_converted, _standing.raw(cluster.pk)))
     waits_s = estimates.waits_s(cluster, len(standing) + 1, profile)
     return Line(standing=standing, waits_s=tuple(waits_s), places=placement.starts_at_once(cluster))

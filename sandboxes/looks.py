@@ -7,18 +7,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError
-from django.db.models import Exists, OuterRef
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.prepared import Prepared, Row
 from sandboxes import placement, provisioning
 from sandboxes.backends.base import BackendError, Tier
 from sandboxes.gathering import Gathered
 from sandboxes.lifecycle import State
 from sandboxes.line import Line, line_of
-from sandboxes.models import FaultRecord, Sandbox
-from sandboxes.word_of_staff import Word, acts_of_staff, words_of_staff
+from sandboxes.models import Cluster, FaultRecord, Sandbox
+from sandboxes.word_of_staff import LONGEST, Word, acts_of_staff, words_of_staff
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +45,25 @@ def look(user: User) -> Look:
     return _looks.ask(user)
 
 
+def look_at_new(sandboxes: Sequence[Sandbox]) -> list[Look]:
+    """At some that have just been given to their owners: of these there is less to read."""
+    now = timezone.now()
+    owners = [sandbox.owner for sandbox in sandboxes if sandbox.owner is not None]
+    acted = set(_acted_for.raw(now - LONGEST, many=[owner.pk for owner in owners]))
+    news: list[Any] = list(sandboxes)
+    for sandbox in news:
+        sandbox.has_faults, sandbox.staff_acted = False, (sandbox.owner_id,) in acted
+    return _looks_of(owners, news, now)
+
+
 def _look_at_all(users: Sequence[User]) -> list[Look]:
     now = timezone.now()
-    live = {sandbox.owner_id: sandbox for sandbox in _live(users, now)}
+    return _looks_of(users, _live(users, now), now)
+
+
+def _looks_of(users: Sequence[User], sandboxes: Iterable[Any], now: datetime) -> list[Look]:
+    """sandboxes: those that the users have, with `has_faults` and `staff_acted`."""
+    live = {sandbox.owner_id: sandbox for sandbox in sandboxes}
     words = _words({user.pk: live.get(user.pk) for user in users}, now)
     faults, lines, tiers = _faults(live.values()), _lines(live.values()), _tiers(live.values())
     offered = _tier(None, unknown="") if len(live) < len(users) else ""
@@ -62,13 +79,36 @@ def _look_at_all(users: Sequence[User]) -> list[Look]:
     return [one(user) for user in users]
 
 
+def _query(since: datetime, owners: Sequence[int]) -> QuerySet[Any, Row]:
+    """A sandbox, its cluster, and whether there is more to read of it; for each owner who has one."""
+    live = Sandbox.objects.filter(owner__in=owners, wanted=Sandbox.Wanted.PRESENT)
+    has_faults = Exists(FaultRecord.objects.filter(sandbox=OuterRef("pk"), undone_at=None))
+    staff_acted = Exists(acts_of_staff(since).filter(sandbox__owner=OuterRef("owner")))
+    of_cluster = [f"cluster__{name}" for name in _OF_CLUSTER]
+    return live.values_list(*_OF_SANDBOX, *of_cluster, has_faults, staff_acted)
+
+
+_OF_SANDBOX = [field.attname for field in Sandbox._meta.concrete_fields]  # noqa: SLF001 - documented as public
+_OF_CLUSTER = [field.attname for field in Cluster._meta.concrete_fields]  # noqa: SLF001
+_live_of = Prepared(datetime, many=int, query=_query)
+_acted_for = Prepared(
+    datetime,
+    many=int,
+    query=lambda since, owners: (
+        acts_of_staff(since).filter(sandbox__owner__in=owners).order_by().values_list("sandbox__owner")
+    ),
+)
+
+
 def _live(users: Sequence[User], now: datetime) -> Iterable[Any]:
-    """Their sandboxes, and whether there is more to read of each."""
-    live = Sandbox.objects.filter(owner__in=users, wanted=Sandbox.Wanted.PRESENT).select_related("cluster")
-    return live.annotate(
-        has_faults=Exists(FaultRecord.objects.filter(sandbox=OuterRef("pk"), undone_at=None)),
-        staff_acted=Exists(acts_of_staff(now).filter(sandbox__owner=OuterRef("owner"))),
-    )
+    """Their sandboxes, with what `_query` asks of each."""
+    for row in _live_of.rows(now - LONGEST, many=[user.pk for user in users]):
+        *fields, has_faults, staff_acted = row
+        sandbox: Any = Sandbox.from_db(DEFAULT_DB_ALIAS, _OF_SANDBOX, fields[: len(_OF_SANDBOX)])
+        if sandbox.cluster_id is not None:
+            sandbox.cluster = Cluster.from_db(DEFAULT_DB_ALIAS, _OF_CLUSTER, fields[len(_OF_SANDBOX) :])
+        sandbox.has_faults, sandbox.staff_acted = has_faults, staff_acted
+        yield sandbox
 
 
 def _words(live: Mapping[int, Any], now: datetime) -> Mapping[int, Word]:

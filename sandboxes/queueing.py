@@ -24,8 +24,8 @@ def waits_s(*, places: int, left_s: Sequence[float], count: int, start_s: float)
     heapq.heapify(free_at)
     ends: list[float] = []
     for _ in range(count):
-        ends.append(heapq.heappop(free_at) + start_s)
-        heapq.heappush(free_at, ends[-1])
+        ends.append(free_at[0] + start_s)
+        heapq.heapreplace(free_at, ends[-1])
     return ends
 
 

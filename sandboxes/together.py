@@ -1,19 +1,23 @@
 """Starts that are asked for at the same moment, written together.
 
 A rush is many who have no sandbox and find no warm one: they get their rows in one transaction. Who has a
-sandbox already is served by `services`, like anybody who asks alone.
+sandbox already is served by `services`, like anybody who asks alone. What each of them then sees is looked at
+together as well.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from django.db import IntegrityError, InterfaceError, OperationalError
+from django.db.models import Q
 
 from accounts.models import User
+from accounts.prepared import Prepared
 from sandboxes import fresh, placement, pool, services
 from sandboxes.gathering import Gathered
 from sandboxes.lifecycle import State
+from sandboxes.looks import Look, look, look_at_new
 from sandboxes.models import Sandbox
 from sandboxes.tasks import doorbell_on_commit
 
@@ -24,54 +28,72 @@ PROFILE = "kafka-1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Begun:
-    """rings: whether there is something to do at once; who has to wait is rung for later."""
+    """look: at the sandbox; rings: whether there is something to do at once, others are rung for later."""
 
     sandbox: Sandbox
+    look: Look
     rings: bool
 
 
-def start(user: User) -> Sandbox:
-    """As `services.request_sandbox`, for somebody who presses Start as many others may at this moment."""
+def start(user: User) -> Look:
+    """As `services.request_sandbox`, for somebody who presses Start as many others may at this moment.
+
+    Where that has led to.
+    """
     try:
         begun = _starts.ask(user)
     except IntegrityError:  # another process was first
         begun = None
     if begun is None:
-        return services.request_sandbox(user)
+        services.request_sandbox(user)
+        return look(user)
     if begun.sandbox.now is State.QUEUED:
         logger.info("sandbox.requested", extra={"sandbox": begun.sandbox.hex})
     if begun.rings:
         doorbell_on_commit(begun.sandbox.pk)
-    return begun.sandbox
+    return begun.look
 
 
 def _start_all(users: Sequence[User]) -> list[_Begun | None]:
     """What begins for each; None for those who have a sandbox, and for a second press of the same person."""
-    present = Sandbox.objects.filter(owner__in=users, wanted=Sandbox.Wanted.PRESENT)
-    served = set(present.values_list("owner", flat=True))
-    lacking = {user.pk: user for user in users if user.pk not in served}
-    begun = {one.sandbox.owner_id: one for one in _begin(list(lacking.values()))}
+    held = set(_held.raw(many=[user.pk for user in users]))
+    lacking = {user.pk: user for user in users if (user.pk, Sandbox.Wanted.PRESENT.value) not in held}
+    held_up = {owner for owner, wanted in held if wanted == Sandbox.Wanted.ABSENT}
+    given = list(_give(list(lacking.values()), held_up))
+    looks = look_at_new([sandbox for sandbox, _ in given])
+    begun = {
+        sandbox.owner_id: _Begun(sandbox=sandbox, look=seen, rings=rings)
+        for (sandbox, rings), seen in zip(given, looks, strict=True)
+    }
     return [begun.pop(user.pk, None) for user in users]
 
 
-def _begin(users: list[User]) -> Iterator[_Begun]:
-    """Warm ones for as many as there are, new ones for the others."""
+# The sandbox that somebody has, and those that have not gone yet, which their next one has to wait for.
+_held = Prepared(
+    many=int,
+    query=lambda owners: Sandbox.objects.filter(
+        Q(wanted=Sandbox.Wanted.PRESENT) | Q(state=State.DELETING), owner__in=owners
+    ).values_list("owner", "wanted"),
+)
+
+
+def _give(users: list[User], held_up: Set[int]) -> Iterator[tuple[Sandbox, bool]]:
+    """Warm ones to as many as there are, new ones to the others; and whether each rings."""
     for number, user in enumerate(users):
         sandbox = pool.claim(user, PROFILE, actor="student", by=None)
         if sandbox is None:
-            yield from _begin_anew(users[number:])
+            yield from _give_new(users[number:], held_up)
             return
-        yield _Begun(sandbox=sandbox, rings=True)
+        yield sandbox, True
 
 
-def _begin_anew(users: Sequence[User]) -> Iterator[_Begun]:
+def _give_new(users: Sequence[User], held_up: Set[int]) -> Iterator[tuple[Sandbox, bool]]:
     """Only for the first of them there may be room; asked after the commit, as when somebody asks alone."""
     clusters = placement.choose_clusters(len(users))
     made = fresh.add(users, clusters=clusters, profile=PROFILE, actor="student")
     free = {cluster.pk: placement.free_places(cluster) for cluster in set(clusters)}
-    held_up = set(placement.leaving().filter(owner__in=users).values_list("owner", flat=True))
     for sandbox, cluster in zip(made, clusters, strict=True):
-        yield _Begun(sandbox=sandbox, rings=free[cluster.pk] > 0)
+        yield sandbox, free[cluster.pk] > 0
         free[cluster.pk] -= sandbox.owner_id not in held_up
 
 

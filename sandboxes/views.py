@@ -23,7 +23,7 @@ from sandboxes.backends.base import (
     FileRefused,
 )
 from sandboxes.errors import SandboxError, TooOften
-from sandboxes.looks import look
+from sandboxes.looks import Look, look
 from sandboxes.models import Sandbox
 from sandboxes.why import ALL, LATEST, why_alive
 
@@ -218,22 +218,22 @@ def _ask(request: HttpRequest, wish: Callable[[Sandbox], object]) -> HttpRespons
     return _do(request, ask)
 
 
-def _do(request: HttpRequest, act: Callable[[], object]) -> HttpResponse:
+def _do(request: HttpRequest, act: Callable[[], Look | None]) -> HttpResponse:
     """Do what was asked and show how it is then: the panel for htmx, the page it came from for a plain form.
 
-    A refusal is a sentence on the panel.
+    act: may look at what it has led to. A refusal is a sentence on the panel.
     """
-    sentence, status, wait_s = "", 200, 0
+    sentence, status, wait_s, seen = "", 200, 0, None
     try:
         limits.spend(limits.START, student_of(request).pk, address=address_of(request))
-        act()
+        seen = act()
     except TooOften as error:
         sentence, status, wait_s = error.sentence, 429, error.retry_after_s
     except (SandboxError, BackendError) as error:
         sentence = error.sentence
     if status == 200 and not request.headers.get("HX-Request"):
         return redirect(request.headers["Referer"] if _is_local(request) else "/")
-    response = _panel(request, sentence=sentence, status=status, acted=True)
+    response = _panel(request, seen, sentence=sentence, status=status, acted=True)
     if status == 429:
         response["Retry-After"] = str(wait_s)
     return response
@@ -246,10 +246,15 @@ def _is_local(request: HttpRequest) -> bool:
 
 
 def _panel(
-    request: HttpRequest, *, sentence: str = "", status: int = 200, acted: bool = False
+    request: HttpRequest,
+    seen: Look | None = None,
+    *,
+    sentence: str = "",
+    status: int = 200,
+    acted: bool = False,
 ) -> HttpResponse:
     """The user's own, as it is now. acted: the answer to a press, so the focus goes where the button was."""
-    context = panels.context(look(student_of(request))) | {"refused": sentence, "acted": acted}
+    context = panels.context(seen or look(student_of(request))) | {"refused": sentence, "acted": acted}
     response = render(request, "sandboxes/panel.html", context, status=status)
     # A fragment belongs to the page as it is now, never to one that comes back from the cache.
     response["Cache-Control"] = "no-store"

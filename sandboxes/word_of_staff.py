@@ -49,9 +49,9 @@ class _Event:
     detail: str
 
 
-def acts_of_staff(now: datetime) -> QuerySet[SandboxEvent]:
-    """What there may be a word about."""
-    return SandboxEvent.objects.filter(actor__in=_WHO, new__in=_SAID, at__gte=now - LONGEST)
+def acts_of_staff(since: datetime) -> QuerySet[SandboxEvent]:
+    """What there may be a word about, when `since` is LONGEST ago."""
+    return SandboxEvent.objects.filter(actor__in=_WHO, new__in=_SAID, at__gte=since)
 
 
 def words_of_staff(live: Mapping[int, Sandbox | None], *, now: datetime) -> dict[int, Word]:

@@ -46,6 +46,10 @@ def test_many_starts_of_one_student_make_one_sandbox(races: Any) -> None:
     assert races["start"] == {"ids": 1, "rows": 1, "events": 1}
 
 
+def test_a_class_that_starts_in_two_tabs_each_gets_one_sandbox_for_each_student(races: Any) -> None:
+    assert races["class"] == {"own": True, "ids": THREADS // 2, "rows": THREADS // 2}
+
+
 def test_no_more_start_at_once_than_there_is_room_for(races: Any) -> None:
     assert races["room"] == {"winners": 3, "starting": 3}
 

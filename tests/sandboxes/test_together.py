@@ -57,14 +57,14 @@ def test_a_second_press_of_the_same_moment_is_the_same_sandbox() -> None:
     begun = together._start_all([user, user])
 
     assert [one is not None for one in begun] == [True, False]
-    assert together.start(user) == Sandbox.objects.get(owner=user)
+    assert together.start(user).sandbox == Sandbox.objects.get(owner=user)
 
 
 def test_who_has_one_gets_no_other(ada: User) -> None:
     sandbox = services.request_sandbox(ada)
 
     assert together._start_all([ada]) == [None]
-    assert together.start(ada).pk == sandbox.pk
+    assert together.start(ada).sandbox == sandbox
 
 
 def test_as_many_as_there_are_get_a_warm_one() -> None:
@@ -106,8 +106,29 @@ def test_who_was_served_elsewhere_in_the_meantime_keeps_that_and_the_others_begi
 
     monkeypatch.setattr(pool, "claim", claim)
 
-    assert together.start(early) == Sandbox.objects.get(owner=early)
-    assert together.start(late) == Sandbox.objects.get(owner=late)
+    assert together.start(early).sandbox == Sandbox.objects.get(owner=early)
+    assert together.start(late).sandbox == Sandbox.objects.get(owner=late)
+
+
+def test_what_is_seen_of_a_new_one_is_what_a_look_reads(ada: User) -> None:
+    admin = make.admin()
+    services.delete_sandbox(services.request_sandbox(ada), by=admin, reason="too many")
+    sweep_and_settle()
+    others = students(3)
+    for other in others:
+        services.request_sandbox(other)
+
+    seen, read = together.start(ada), looks.look(ada)
+
+    assert seen.staff is not None
+    assert seen.staff.who == "An admin"
+    assert (seen.sandbox, seen.staff, seen.faults, seen.tier) == (
+        read.sandbox, read.staff, read.faults, read.tier,
+    )  # fmt: skip
+    assert seen.line is not None
+    assert read.line is not None
+    assert seen.line.standing == read.line.standing
+    assert seen.line.place_of(Sandbox.objects.get(owner=ada, wanted="present")) == 4
 
 
 def test_many_cost_no_more_queries_than_a_few(
@@ -119,9 +140,11 @@ def test_many_cost_no_more_queries_than_a_few(
     together._start_all([first])
     looks._look_at_all([first])
 
-    with django_assert_max_num_queries(12) as asked:
+    with django_assert_max_num_queries(11) as started:
         together._start_all(few)
-        looks._look_at_all(few)
-    with django_assert_num_queries(len(asked.captured_queries)):
+    with django_assert_num_queries(len(started.captured_queries)):
         together._start_all(many)
+    with django_assert_max_num_queries(3) as looked:
+        looks._look_at_all(few)
+    with django_assert_num_queries(len(looked.captured_queries)):
         looks._look_at_all(many)

@@ -29,7 +29,7 @@ from django.core.management import call_command
 from django.db import OperationalError, connection
 
 from accounts.models import User
-from sandboxes import leases, placement, provisioning, reconcile, services, sweep
+from sandboxes import leases, placement, provisioning, reconcile, services, sweep, together
 from sandboxes.errors import SandboxError
 from sandboxes.lifecycle import PASSING, State
 from sandboxes.models import Cluster, Sandbox, SandboxEvent
@@ -149,6 +149,15 @@ def race_to_start(threads: int) -> dict[str, Any]:
     return {"ids": len(set(ids)), "rows": Sandbox.objects.count(), "events": SandboxEvent.objects.count()}
 
 
+def race_of_a_class(threads: int) -> dict[str, Any]:
+    """Everybody presses Start in two tabs: what each of them sees is their own, in both tabs the same."""
+    students = [user_named(f"student-{n // 2}") for n in range(threads)]
+    seen = _together(lambda n: together.start(students[n]), threads)
+    own = [look.sandbox and look.sandbox.owner_id == students[n].pk for n, look in enumerate(seen)]
+    ids = {str(look.sandbox.pk) for look in seen if look.sandbox}
+    return {"own": all(own), "ids": len(ids), "rows": Sandbox.objects.count()}
+
+
 def race_for_room(threads: int) -> dict[str, Any]:
     """Far more starts than room, all rung at once: how many were ever under way together."""
     Cluster.objects.create(name="here", starts_at_once=3)
@@ -176,6 +185,7 @@ RACES: dict[str, Callable[[int], dict[str, Any]]] = {
     "move": race_for_a_move,
     "lease": race_for_a_lease,
     "start": race_to_start,
+    "class": race_of_a_class,
     "room": race_for_room,
     "rings": race_of_rings,
 }
