@@ -7,11 +7,11 @@ is kept from signing in or working because a helper is being restarted.
 import logging
 import time
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cache
 from typing import Any
 
 from django.core.cache.backends.locmem import LocMemCache
-from django.core.cache.backends.redis import RedisCache
+from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -32,6 +32,19 @@ class MemoryCache(LocMemCache):
         return [1 if self.add(key, 1, timeout=kept_s) else self.incr(key) for key, kept_s in uses]
 
 
+@cache
+def _client_of(server: str) -> RedisCacheClient:
+    """One per process. Django makes a cache for each request, which would open a connection of its own."""
+    return RedisCacheClient([server])
+
+
+@cache
+def _redis_of(server: str) -> Redis:
+    """Django makes one for each thing it asks, which costs more than the asking."""
+    redis: Redis = _client_of(server).get_client(write=True)
+    return redis
+
+
 class SteadyCache(RedisCache):
     """Redis for everybody; falls back to memory and comes back by itself."""
 
@@ -39,6 +52,7 @@ class SteadyCache(RedisCache):
 
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         super().__init__(server, params)
+        self._server = server
         self._memory = MemoryCache(f"steady-{server}", params)
 
     def count(self, uses: Sequence[tuple[str, int]]) -> list[int]:
@@ -60,14 +74,12 @@ class SteadyCache(RedisCache):
     def delete(self, *args: Any, **kwargs: Any) -> Any:
         return self._steadily(super().delete, self._memory.delete, args, kwargs)
 
-    @cached_property
-    def _redis(self) -> Redis:
-        """Django makes a client for each thing it asks, which costs more than the asking."""
-        client: Redis = self._cache.get_client(write=True)
-        return client
+    @property
+    def _cache(self) -> RedisCacheClient:
+        return _client_of(self._server)
 
     def _count(self, uses: Sequence[tuple[str, int]]) -> list[int]:
-        with self._redis.pipeline(transaction=False) as line:
+        with _redis_of(self._server).pipeline(transaction=False) as line:
             for key, kept_s in uses:
                 name = self.make_and_validate_key(key)
                 line.set(name, 0, ex=kept_s, nx=True)

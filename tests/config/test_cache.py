@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from redis import Redis
 
 from config.cache import SteadyCache
 from tests import make
@@ -97,3 +98,14 @@ def test_without_redis_tries_are_counted_in_memory(tmp_path: Path) -> None:
 
     assert cache.count([("ada", 60), ("class", 60), ("class", 60)]) == [1, 1, 2]
     assert cache.count([("class", 60)]) == [3]
+
+
+def test_the_caches_of_a_process_share_their_connections() -> None:
+    """Django makes a cache for each request."""
+    with running_valkey() as valkey, Redis.from_url(f"unix://{valkey.socket}") as redis:
+        before = redis.info("stats")["total_connections_received"]
+        for _ in range(5):
+            cache_at(valkey.socket).count([("ada", 60)])
+            cache_at(valkey.socket).get("ada")
+
+        assert redis.info("stats")["total_connections_received"] == before + 1
