@@ -127,7 +127,7 @@ def plan(level: str, form: str) -> dict[str, Any]:
         "disable_existing_loggers": False,
         "formatters": {"ours": {"()": "config.logging.formatter", "form": form}},
         "filters": {"not_requeued": {"()": "config.logging.NotRequeued"}},
-        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "ours"}},
+        "handlers": {"console": {"class": "config.logstream.LogStream", "formatter": "ours"}},
         "root": {"handlers": ["console"], "level": level},
         "loggers": {
             # Their view of a refused or failed page; ours are http.request, page.failed and csrf.refused.

@@ -1,0 +1,46 @@
+"""Log lines on the standard error, without a queue of threads in front of it.
+
+With Python's own handler, whoever brings a line waits until all before have written theirs; and to write is
+to let go of the interpreter, for which others wait as well. In a rush much of an answer's time went there.
+Here nobody waits: who comes while somebody writes leaves the line to them.
+"""
+
+import logging
+from collections import deque
+from typing import TextIO
+
+
+class LogStream(logging.StreamHandler[TextIO]):
+    """Whole lines, in the order in which they came; written at once unless somebody is writing already."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        """stream: the standard error, unless another is given."""
+        super().__init__(stream)
+        self._left: deque[str] = deque()
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """As every handler's, but without its lock."""
+        passes = bool(self.filter(record))
+        if passes:
+            self.emit(record)
+        return passes
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._left.append(f"{self.format(record)}{self.terminator}")
+            self._write_what_is_left()
+        except Exception:  # noqa: BLE001  a line is no reason to fail what it is about
+            self.handleError(record)
+
+    def _write_what_is_left(self) -> None:
+        """Looked at again after each turn: what came before its end was left to us, and to nobody else."""
+        while self._left and self.lock and self.lock.acquire(blocking=False):
+            try:
+                self.stream.write("".join(self._taken()))
+                self.stream.flush()
+            finally:
+                self.lock.release()
+
+    def _taken(self) -> list[str]:
+        """Only who holds the lock takes any."""
+        return [self._left.popleft() for _ in range(len(self._left))]
