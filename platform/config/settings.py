@@ -105,6 +105,8 @@ def _database(url: str) -> Any:
     # Kept for the next request of the same thread: opening one costs more than what most pages ask of it.
     database: Any = dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True)
     if database["ENGINE"] == "django.db.backends.sqlite3":
+        # There is no line to a file that might have broken, so no request has to try it first.
+        database["CONN_HEALTH_CHECKS"] = False
         # IMMEDIATE takes the write lock at BEGIN, where the busy time-out applies; a deferred transaction
         # that reads and then writes fails at once whatever the time-out (sqlite.org/lang_transaction.html).
         database["OPTIONS"] = {

@@ -15,6 +15,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from config import urls
 from config.handler import SiteHandler
+from config.settings import _database
 
 Event = dict[str, Any]
 
@@ -230,3 +231,8 @@ def test_every_request_that_begins_also_ends(address: str, told: list[str]) -> N
 def test_a_view_that_breaks_is_answered_and_its_request_ends(told: list[str]) -> None:
     assert run(lambda handler: get(handler, "/broken/")).status == 500
     assert told == ["began", "ended"]
+
+
+def test_only_a_connection_that_may_have_broken_is_tried_before_it_is_used_again() -> None:
+    assert _database("sqlite:///site.sqlite3")["CONN_HEALTH_CHECKS"] is False
+    assert _database("postgres://site@db/site")["CONN_HEALTH_CHECKS"] is True
