@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,7 +64,17 @@ def test_a_verdict_of_a_student_shows_in_the_instructors_page_without_a_reload(
     assert class_page.evaluate("globalThis.neverReloaded") is True
     expect(link).to_be_focused()
     one_student(class_page, student)
+    assert ["katherine", "katherine"] in [row[:2] for row in downloaded_marks(class_page)]
     class_page.context.close()
+
+
+def downloaded_marks(page: Page) -> list[list[str]]:
+    """The rows that a browser has written into the file."""
+    page.goto("/class/")
+    page.get_by_role("link", name="Gradebook").click()
+    with page.expect_download() as waited:
+        page.get_by_role("link", name="Download CSV").click()
+    return list(csv.reader(waited.value.path().read_text("utf-8-sig").splitlines()))
 
 
 def run_program(page: Page, program: Path) -> None:
