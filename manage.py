@@ -16,7 +16,12 @@ def main() -> None:
         sys.exit(up(sys.argv[2:]))
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    from config.env import BadSetting
+
+    try:
+        execute_from_command_line(sys.argv)
+    except BadSetting as fault:
+        sys.exit(f"{fault}\nThen run the same command again.")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 
 from config import env, paths
 
-PORT = env.number("PORT", 8000)
+PORT = env.port("PORT", 8000)
 BIND = env.text("BIND", "127.0.0.1")
 REDIS_URL = env.text("REDIS_URL", f"unix://{paths.VALKEY_SOCKET}")
 # Which backend new sandboxes get: local (real Kafka processes on this machine) or memory (a dict, for tests).

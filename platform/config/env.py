@@ -32,15 +32,25 @@ def flag(name: str, *, default: bool) -> bool:
     raise BadSetting(f"{name} is {value!r}. Set it to 1 or 0.")
 
 
-def number(name: str, default: int) -> int:
-    """A whole number; raises BadSetting for anything else."""
+def number(name: str, default: int, *, least: int, most: int | None = None) -> int:
+    """A whole number from least to most; raises BadSetting for anything else."""
     value = os.environ.get(name)
     if value is None:
         return default
+    may_be = f"of {least} or more" if most is None else f"from {least} to {most}"
+    wrong = BadSetting(f"{name} is {value!r}. Set it to a whole number {may_be}.")
     try:
-        return int(value)
+        found = int(value)
     except ValueError:
-        raise BadSetting(f"{name} is {value!r}. Set it to a whole number.") from None
+        raise wrong from None
+    if found < least or (most is not None and found > most):
+        raise wrong
+    return found
+
+
+def port(name: str, default: int) -> int:
+    """The number of a TCP port that can be named; raises BadSetting for anything else."""
+    return number(name, default, least=1, most=65535)
 
 
 def choice(name: str, default: str, among: Sequence[str]) -> str:

@@ -165,17 +165,17 @@ CACHES = {"default": {"BACKEND": "config.cache.SteadyCache", "LOCATION": REDIS_U
 # -- Sandboxes -----------------------------------------------------------------------------------------------
 
 SANDBOX_BACKEND = basics.SANDBOX_BACKEND
-# How many warm sandboxes a cluster may keep by rule (reservations come on top); 0 keeps none.
-WARM_POOL = env.number("WARM_POOL", 2)
+# Up to how many warm sandboxes a cluster keeps by rule; reservations count instead where they are more.
+WARM_POOL = env.number("WARM_POOL", 2, least=0)
 
 # For how many days the story of what was deleted is kept, and the longer one of what staff did; 0: for ever.
-KEEP_HISTORY_DAYS = env.number("KEEP_HISTORY_DAYS", 90)
-KEEP_AUDIT_DAYS = env.number("KEEP_AUDIT_DAYS", 730)
+KEEP_HISTORY_DAYS = env.number("KEEP_HISTORY_DAYS", 90, least=0, most=36_500)
+KEEP_AUDIT_DAYS = env.number("KEEP_AUDIT_DAYS", 730, least=0, most=36_500)
 
 # -- Live view -----------------------------------------------------------------------------------------------
 
 # How many tabs one person may have open on live pictures, per web process.
-LIVE_TABS_PER_USER = env.number("LIVE_TABS_PER_USER", 60)
+LIVE_TABS_PER_USER = env.number("LIVE_TABS_PER_USER", 60, least=1)
 
 # -- Sign-in -------------------------------------------------------------------------------------------------
 
@@ -235,7 +235,7 @@ SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
 # Without a mail server nobody is mailed; pages that would need one say whom to ask instead.
 EMAIL_HOST = env.text("EMAIL_HOST", "")
-EMAIL_PORT = env.number("EMAIL_PORT", 587)
+EMAIL_PORT = env.port("EMAIL_PORT", 587)
 EMAIL_HOST_USER = env.text("EMAIL_HOST_USER", "")
 EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD", "")
 EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", default=True)

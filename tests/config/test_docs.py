@@ -9,7 +9,7 @@ from django.conf import settings
 from sandboxes import limits
 from sandboxes.limits import Limit
 
-READERS = re.compile(r"""env\.(?:text|flag|number|words|choice)\(\s*"([A-Z_]+)\"""")
+READERS = re.compile(r"""env\.(?:text|flag|number|port|words|choice)\(\s*"([A-Z_]+)\"""")
 ENVIRON = re.compile(r"""os\.environ(?:\.get\(|\[)\s*"([A-Z_]+)\"""")
 # Not settings: Django's own switch, and what a machine sets for every program.
 NOT_OURS = {"DJANGO_SETTINGS_MODULE", "PATH", "HOME"}

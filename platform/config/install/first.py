@@ -45,7 +45,7 @@ def say(line: str) -> None:
 def _packages(group: str, *, starting: bool) -> None:
     ground.check_all()
     if starting:
-        ground.check_port(env.text("BIND", "127.0.0.1"), env.number("PORT", 8000))
+        ground.check_port(env.text("BIND", "127.0.0.1"), env.port("PORT", 8000))
     if python.is_current(group):
         return
     say("Setting up Millrace. The first time takes a minute or two, mostly downloads.")
