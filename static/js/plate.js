@@ -42,6 +42,7 @@ export function createPlate(stage, look, { whole, onSandbox, onMode, onPanel, on
   let socket = null;
   let sandbox = "";
   let shownPanel = null;
+  let hadKeyboard = false;
 
   /** The panel says which sandbox there is and in what state; it is the page's only source for both. */
   function panelChanged() {
@@ -55,6 +56,17 @@ export function createPlate(stage, look, { whole, onSandbox, onMode, onPanel, on
     // Seen again without having come anew, it would tell of what was over long ago.
     if (panel !== shownPanel) onPanel?.(panel);
     shownPanel = panel;
+    if (hadKeyboard && document.activeElement === document.body) lead();
+  }
+
+  /** The panel that had the keyboard is gone: on with the one that came, or with the board that has taken its place. */
+  function lead() {
+    const hidden = slot.classList.contains("pop") && !slot.matches(":popover-open");
+    const head = (hidden ? $("#live") : slot).querySelector("h2");
+    if (!head) return;
+    hadKeyboard = false;
+    head.tabIndex = -1;
+    head.focus({ preventScroll: true });
   }
 
   function attach(id) {
@@ -149,6 +161,7 @@ export function createPlate(stage, look, { whole, onSandbox, onMode, onPanel, on
     board,
     /** Begin, once the page has hung up all its hooks. */
     begin() {
+      slot.addEventListener("htmx:beforeSwap", () => { hadKeyboard = slot.contains(document.activeElement); });
       new MutationObserver(panelChanged).observe(slot, { childList: true, subtree: true, attributes: true });
       panelChanged();
       pauseWhenHidden({ pause: () => socket?.pause(), resume: () => socket?.resume() });

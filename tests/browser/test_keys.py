@@ -37,11 +37,25 @@ def test_everything_a_student_does_can_be_done_with_keys(context: BrowserContext
     expect(page.locator("#sandbox-panel:not([aria-busy])")).to_have_count(1)
     press(page, "#panel-slot [data-do=start]")
     expect(page.locator("#chip-state")).to_have_text("ready", timeout=READY_MS)
+    expect(page.locator("#live .b-head > h2")).to_be_focused()
+    sleep_and_wake(page)
     begin_the_lab(page)
     write_and_run(page)
     read_the_board(page)
     check_a_task(page)
     delete_the_file(page)
+
+
+def sleep_and_wake(page: Page) -> None:
+    """Each answer leads the keyboard on: to what the panel says, and to the board once it is there."""
+    press(page, "#chip")
+    press(page, "#sandbox-stop")
+    expect(page.locator("#chip-state")).to_have_text("asleep", timeout=READY_MS)
+    expect(page.locator("#panel-slot h2")).to_be_focused()
+    press(page, "#wake")
+    expect(page.locator("#chip-state")).to_have_text("ready", timeout=READY_MS)
+    expect(page.locator("#live .b-head > h2")).to_be_focused()
+    assert page.evaluate(FOCUS_IS_SEEN)
 
 
 def begin_the_lab(page: Page) -> None:
