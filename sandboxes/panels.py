@@ -4,7 +4,7 @@ import math
 from datetime import datetime
 from typing import Any
 
-from sandboxes import estimates, expiry, pool, retries, selectors
+from sandboxes import estimates, expiry, faults, pool, retries, selectors
 from sandboxes.lifecycle import ALIVE, PASSING, State
 from sandboxes.line import Line
 from sandboxes.looks import Look
@@ -76,7 +76,8 @@ def _more(look: Look, sandbox: Sandbox, view: str) -> dict[str, Any]:
     if view in {"queue", "starting"}:
         return _progress(look, sandbox)
     if view == "ready":
-        return {"faults": _faults(look), "capped": _is_capped(sandbox)}
+        held_down = any(record.kind in faults.BROKER_KINDS for record in look.faults)
+        return {"faults": _faults(look), "held_down": held_down, "capped": _is_capped(sandbox)}
     if view == "suspended":
         return {"estimate": estimates.known(sandbox.profile).wake}
     if view == "failed":

@@ -361,6 +361,19 @@ def test_an_owner_takes_a_fault_out_before_its_time(page: Client, ada: User) -> 
     )
 
 
+def test_only_a_fault_that_stops_the_broker_is_named_as_what_keeps_it_down(page: Client, ada: User) -> None:
+    sandbox = ready_sandbox(ada)
+    page.post("/sandbox/faults/latency/", "{}", content_type="application/json")
+    sandbox.refresh_from_db()
+    sandbox.move_to(State.DEGRADED, actor="worker", detail="Your broker does not answer.")
+    because = "The broker is down because of the fault that is in."
+    assert because not in panel_of(page)
+    assert "Your broker does not answer. It is being repaired" in panel_of(page)
+
+    services.inject_fault(sandbox, Fault(kind="broker_stop"), seconds=20)
+    assert because in panel_of(page)
+
+
 def test_undoing_on_the_panel_answers_with_the_panel(page: Client, ada: User) -> None:
     ready_sandbox(ada)
     page.post("/sandbox/faults/latency/", "{}", content_type="application/json")
