@@ -176,6 +176,10 @@ def test_a_new_file_lands_beside_the_open_one_and_tabs_of_one_name_say_their_fol
     expect(page.locator(".file-tabs [data-file='first-events/producer.py']")).to_have_text(
         "first-events/producer.py"
     )
+    page.keyboard.press("Escape")
+    page.keyboard.press("Tab")
+    expect(page.locator(".cm-content")).not_to_be_focused()
+    assert is_a_sheet(page) == was_a_sheet, "in the editor Escape lets Tab leave"
     for name in ("producer.py", "one.py"):
         remove(page, f"{folder}/{name}")
 
