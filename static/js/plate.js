@@ -161,6 +161,10 @@ export function createPlate(stage, look, { whole, onSandbox, onMode, onPanel, on
     board,
     /** Begin, once the page has hung up all its hooks. */
     begin() {
+      // The second click of a double click would only take back the first, or meet what has come in its place.
+      slot.addEventListener("htmx:confirm", (event) => {
+        if (event.detail.triggeringEvent?.detail > 1) event.preventDefault();
+      });
       slot.addEventListener("htmx:beforeSwap", () => { hadKeyboard = slot.contains(document.activeElement); });
       new MutationObserver(panelChanged).observe(slot, { childList: true, subtree: true, attributes: true });
       panelChanged();

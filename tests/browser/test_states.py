@@ -257,5 +257,18 @@ def test_the_answer_to_a_press_arrives_when_news_of_it_came_first(visit: Visit, 
     assert visit.said == []
 
 
+def test_a_double_click_is_one_press(visit: Visit, cast: Cast) -> None:  # noqa: F811
+    asleep(cast.ada, lambda name: None)
+    sign_in(visit)
+    without_streams(visit)
+    visit.go("/lessons/first/")
+    visit.page.evaluate(NEWS_FIRST)  # the answer takes a second, so the second click comes before it
+
+    visit.page.locator("#wake").dblclick()
+
+    expect(visit.page.locator("#sandbox-panel")).to_contain_text("Your sandbox is waking")
+    assert visit.said == [], "no request was taken back for it"
+
+
 def faults_in(ada: User) -> list[FaultRecord]:
     return list(FaultRecord.objects.filter(sandbox__owner=ada, undone_at=None))
