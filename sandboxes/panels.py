@@ -4,7 +4,7 @@ import math
 from datetime import datetime
 from typing import Any
 
-from sandboxes import estimates, expiry, faults, pool, retries, selectors
+from sandboxes import estimates, expiry, faults, placement, pool, retries, selectors
 from sandboxes.lifecycle import ALIVE, PASSING, State
 from sandboxes.line import Line
 from sandboxes.looks import Look
@@ -31,6 +31,8 @@ _FAULTS = {
 }
 WARN_MINUTES = int(expiry.WARN.total_seconds() // 60)
 _DRAWN = 12
+# How often a page asks whether new ones are started again, in seconds.
+_CLOSED_EVERY_S = 20
 _ORDINALS = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth", 6: "sixth", 7: "seventh"}
 _VIEWS = {
     State.QUEUED: "queue",
@@ -66,8 +68,10 @@ def context(look: Look) -> dict[str, Any]:
 
 
 def _offer() -> dict[str, Any]:
-    """What pressing Start would bring: a warm one if there is any."""
+    """What pressing Start would bring: a warm one if there is any, or nothing while all is closed."""
     warm = pool.has_warm(pool.PROFILES[0])
+    if not warm and placement.is_closed():
+        return {"closed": placement.CLOSED, "every_s": _CLOSED_EVERY_S}
     measured = estimates.known(pool.PROFILES[0])
     return {"warm": warm, "estimate": measured.warm if warm else measured.start}
 

@@ -19,11 +19,21 @@ from sandboxes.lifecycle import State
 from sandboxes.models import Cluster, Sandbox
 
 FIRST_CLUSTER = "this machine"
+CLOSED = (
+    "No new sandboxes are started at the moment. Whoever runs this site has closed it to new ones. You can "
+    "read on; ask your instructor when it opens again."
+)
 
 
 def choose_cluster() -> Cluster:
     """The open cluster with the fewest live sandboxes; the first one is made when there is none at all."""
     return choose_clusters(1)[0]
+
+
+def is_closed() -> bool:
+    """Whether no cluster takes new ones; a site without any makes its first when somebody starts."""
+    openness = set(Cluster.objects.order_by().values_list("open", flat=True).distinct())
+    return openness == {False}
 
 
 def choose_clusters(count: int) -> list[Cluster]:
@@ -34,7 +44,7 @@ def choose_clusters(count: int) -> list[Cluster]:
         return [Cluster.objects.get_or_create(name=FIRST_CLUSTER)[0]] * count
     open_ones = [cluster for cluster in clusters if cluster.open]
     if not open_ones:
-        raise NotPossibleNow("No new sandboxes are started at the moment. Try again later.")
+        raise NotPossibleNow(CLOSED)
     if len(open_ones) == 1:
         return open_ones * count
     return _emptiest_each_time(open_ones, count)

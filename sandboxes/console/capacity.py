@@ -82,6 +82,11 @@ class Capacity:
         return sum(count for place in self.places for kind, count in place.counts if kind.name == "in-use")
 
     @property
+    def open_places(self) -> int:
+        """How many clusters take new ones."""
+        return sum(place.cluster.open for place in self.places)
+
+    @property
     def room(self) -> int:
         """How many more fit into clusters that take new ones; two on one machine share its room."""
         return sum({place.backend: place.room or 0 for place in self.places if place.cluster.open}.values())

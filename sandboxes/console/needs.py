@@ -90,7 +90,7 @@ def _closed(places: Sequence[Place]) -> tuple[Need, ...]:
         Need(
             mark="bad",
             title="Every cluster is closed",
-            sentence="Whoever presses Start is told to come back later. Open one.",
+            sentence="Whoever presses Start is told that no new ones are started. Open one.",
         ),
     )
 

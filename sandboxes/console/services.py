@@ -30,7 +30,10 @@ def set_open(cluster: Cluster, *, is_open: bool, by: User) -> str:
     )
     if is_open:
         return f"{cluster.name} takes new sandboxes again."
-    return f"{cluster.name} takes no new sandboxes from now on. What runs there goes on."
+    done = f"{cluster.name} takes no new sandboxes from now on. What runs there goes on."
+    if placement.is_closed():
+        return f"{done} No cluster is open now: whoever presses Start is told so."
+    return done
 
 
 @transaction.atomic

@@ -329,6 +329,42 @@ def test_a_student_is_told_while_every_cluster_is_closed(console: Console, hall:
     assert not Sandbox.objects.exists()
 
 
+def test_a_student_is_told_before_start_that_every_cluster_is_closed_and_when_it_opens(
+    console: Console, hall: Cluster
+) -> None:
+    browser = Client()
+    browser.force_login(make.student())
+
+    def panel() -> str:
+        return browser.get("/sandbox/", headers=HTMX).content.decode()
+
+    assert "It starts in about" in panel()
+
+    console.post(at(hall, "close/"))
+    assert "ask your instructor when it opens again" in panel()
+    assert "It starts in about" not in panel()
+    assert 'id="sandbox-start"' not in panel()
+    assert "every 20s" in panel()
+
+    console.post(at(hall, "open/"))
+    assert 'id="sandbox-start"' in panel()
+
+
+def test_closing_the_only_open_cluster_asks_first_and_says_what_it_means(
+    console: Console, hall: Cluster
+) -> None:
+    other = Cluster.objects.create(name="attic", backend=hall.backend)
+    assert "is the only open one" not in console.get(CLUSTERS)
+    assert "No cluster is open now" not in console.post(at(other, "close/"))
+    assert "hall is the only open one." in console.get(CLUSTERS)
+
+    page = console.post(at(hall, "close/"))
+
+    assert "No cluster is open now: whoever presses Start is told so." in page
+    assert "more once it is open" in page
+    assert "never a refusal" not in page
+
+
 def test_how_many_start_at_once_is_set_and_told(console: Console, hall: Cluster) -> None:
     assert "hall starts 7 at once" in console.post(at(hall, "starts/"), starts="7")
     assert "Starts 7 at once" in console.get(CLUSTERS)
