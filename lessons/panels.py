@@ -83,6 +83,7 @@ class TaskRow:
     evidence: tuple[Mapping[str, Any], ...] = ()
     more: tuple[Mapping[str, Any], ...] = ()
     seen: int = 0
+    kept: int = 0
     look: str = ""
     done: int = 0
     of: int = 0
@@ -125,6 +126,7 @@ def _row(lab: Lab, task: Task, n: int, text: str, standing: TaskStanding, begun:
         evidence=rows[:EVIDENCE_SHOWN],
         more=rows[EVIDENCE_SHOWN:],
         seen=int(verdict.get("seen", 0)),
+        kept=len(rows),
         look=verdict.get("look", ""),
         done=int(verdict.get("done", 0)),
         of=int(verdict.get("of", 0)),

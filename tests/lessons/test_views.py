@@ -13,7 +13,7 @@ from accounts.models import User
 from lessons import rounds, selectors, services
 from lessons.asked import why_of
 from lessons.course_map import recent_verdicts
-from lessons.models import Answer, LabVersion, VerdictRow
+from lessons.models import Answer, LabVersion, TaskProgress, VerdictRow
 from sandboxes import limits
 from tests import make
 from tests.lessons import rows
@@ -304,6 +304,19 @@ def test_a_verdict_reaches_the_panel_with_cause_reading_and_hint(
     assert "Has it run?" not in shown
     assert "Has it run?" in text(page, LAB + "tasks/run/hint/1/", now="1")
     assert attempt.verdicts.get().asked
+
+
+def test_evidence_is_counted_as_it_was_kept_as_staff_count_it(
+    page: Client, ada: User, version: LabVersion
+) -> None:
+    rows.attempt(ada, version, rows.sandbox(ada))
+    kept = [{"topic": "orders", "partition": 0, "offset": n} for n in range(50)]
+    verdict = {"sentence": "Ten are bad.", "cause": "BAD", "seen": 60, "evidence": kept}
+    TaskProgress.objects.filter(user=ada, task_id="run").update(
+        state="fail", verdict=verdict, judged_at=timezone.now(), activated_at=timezone.now()
+    )
+
+    assert "3 of 50 rows; the judge saw 60. Show more" in text(page, LAB)
 
 
 def test_a_lab_that_is_revised_meanwhile_is_finished_as_it_was_begun(
