@@ -1,8 +1,8 @@
 """The grader process: turns what happens in sandboxes into grading doorbells, debounced.
 
-    Redis changed:<sandbox> (the sampler) ─┐
-    program started or ended (the host)    ├─> quiet for 250 ms, or 1 s after the first ─> tasks.grade
-    every 5 s, for what was missed        ─┘
+    Redis changed:<sandbox> (sampler, saved file) ─┐
+    program started or ended (the host)            ├─> quiet for 250 ms, or 1 s after the first ─> tasks.grade
+    every 5 s, for what was missed                ─┘
 
 It holds no truth: killed at any moment, the next one finds all open attempts in the database.
 """
@@ -143,7 +143,7 @@ class Grader:
             await asyncio.sleep(RETRY_S)
 
     async def _listen(self) -> None:
-        """News of clusters, from the sampler."""
+        """News of clusters, from the sampler, and of files, from whoever saved one."""
         while True:
             with suppress_and_log("grader.redis"):
                 async with (

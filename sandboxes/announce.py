@@ -49,17 +49,19 @@ def announce(sandbox_id: UUID, kind: str, /, **data: Any) -> None:
     words: list[Word] = [(group_name(sandbox_id), {"type": "control.event", "kind": kind, "data": data})]
     if kind in OF_INTEREST:
         words.append((OVERVIEW, {"type": "overview.event", "sandbox": sandbox_id.hex, "kind": kind}))
+    # A saved sheet may be an answer: the grader hears it as it hears of the cluster, and need not come by.
+    news = [f"changed:{sandbox_id.hex}"] if kind == "files" else []
     try:
-        _tell(words)
+        _tell(words, news)
     except Exception:  # noqa: BLE001  a page that asks a little later is no reason to fail the work itself
         _Breaker.silent_until = time.monotonic() + SILENCE_S
         logger.warning("announce.lost", extra={"sandbox": sandbox_id.hex, "kind": kind})
 
 
-def _tell(words: Sequence[Word]) -> None:
+def _tell(words: Sequence[Word], news: Sequence[str]) -> None:
     layer: Any = get_channel_layer()
     if isinstance(layer, SiteLayer):
-        layer.tell(words)
+        layer.tell(words, news=news)
     elif layer is not None:
         async_to_sync(_tell_on_a_loop)(layer, words)
 

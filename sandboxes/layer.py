@@ -40,12 +40,17 @@ class SiteLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # channels_redi
             retry=Retry(NoBackoff(), 1, supported_errors=(Unconnected,)),
         )
 
-    def tell(self, words: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-        """Each to its group, in one go; RedisError when they may be lost. For synchronous code."""
+    def tell(self, words: Sequence[tuple[str, Mapping[str, Any]]], *, news: Sequence[str] = ()) -> None:
+        """Each to its group, in one go; RedisError when they may be lost. For synchronous code.
+
+        news: channels of Redis itself, beside the groups, on which to say that there is something new.
+        """
         with self._redis.pipeline(transaction=False) as line:
             for group, word in words:
                 # As RedisPubSubLoopLayer names a group.
                 line.publish(f"{self._channels}__group__{group}", self.serialize(word))
+            for channel in news:
+                line.publish(channel, "{}")
             line.execute()
 
     async def new_channel(self, prefix: str = "specific.") -> str:

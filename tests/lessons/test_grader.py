@@ -11,6 +11,8 @@ from redis import Redis
 from lessons import grader
 from lessons.grader import LONGEST_S, QUIET_S, Debounce, Grader, open_attempts
 from lessons.models import Attempt
+from sandboxes.announce import announce
+from sandboxes.layer import SiteLayer
 from tests import make
 from tests.lessons import rows
 from tests.live.valkey import Valkey, running_valkey
@@ -98,6 +100,31 @@ async def test_a_changed_cluster_rings_for_its_attempts_and_no_others(
                 client.publish(f"changed:{uuid4().hex}", "{}")
                 client.publish("changed:nonsense", "{}")
         await asyncio.sleep(QUIET_S + 0.4)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    assert bell.rang == [attempt]
+
+
+async def test_a_saved_file_is_looked_at_long_before_the_next_round_that_comes_anyway(
+    valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, attempt = uuid4(), uuid4()
+    monkeypatch.setattr(grader, "open_attempts", lambda: {mine: [attempt]})
+    monkeypatch.setattr(grader, "SAFETY_S", 600.0)
+    monkeypatch.setattr(Grader, "_follow_programs", lambda self: None)
+    monkeypatch.setattr(grader, "keep_watched", lambda _id: None)
+    monkeypatch.setattr("sandboxes.announce.get_channel_layer", lambda: SiteLayer([valkey.url]))
+    bell = Bell()
+    running = asyncio.create_task(Grader(redis_url=valkey.url, ringer=bell.ring).run())
+    try:
+        await asyncio.wait_for(bell.heard.wait(), 60)
+        await asyncio.sleep(QUIET_S)
+        bell.rang.clear()
+        bell.heard.clear()
+        await asyncio.to_thread(announce, mine, "files", path="lab/observed.json", version="2")
+        await asyncio.wait_for(bell.heard.wait(), 60)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
