@@ -92,6 +92,33 @@ def test_a_prediction_that_is_first_seen_together_with_the_records_counts(locked
     assert "older than your prediction" not in said("keys", Runs(), locked=locked).sentence
 
 
+@dataclass(slots=True)
+class Keyed(Runs):
+    """As many records as are expected, under so many keys."""
+
+    keys: int = 1
+
+    def records(
+        self, name: str, *, since: Horizon | None = None, isolation: Isolation = "read_uncommitted"
+    ) -> tuple[RecordView, ...]:
+        found = Runs.records(self, name, since=since)
+        value = json.dumps({"task_id": "n0nce"}).encode()
+        return tuple(
+            replace(record, key=str(number % self.keys).encode(), value=value)
+            for number, record in enumerate(found)
+        )
+
+
+@pytest.mark.parametrize(
+    ("keys", "begins"), [(1, "One key for 12 tasks: "), (3, "3 different keys for 12 tasks: ")]
+)
+def test_one_key_for_all_tasks_is_told_in_the_singular(keys: int, begins: str) -> None:
+    verdict = said("keys", Keyed(keys=keys))
+
+    assert verdict.cause == "ONE_KEY"
+    assert verdict.sentence.startswith(begins)
+
+
 def test_the_sheet_may_be_right_for_the_last_run_or_for_all_runs() -> None:
     view = Runs(before=(0, 10, 20))
     for files, row in (

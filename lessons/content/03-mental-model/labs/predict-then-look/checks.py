@@ -80,8 +80,8 @@ def keys(view: SandboxView, attempt: AttemptFacts) -> Verdict:
     if len(by_key) < TASKS:
         return Fail(
             "ONE_KEY",
-            f"{len(by_key)} different keys for {TASKS} tasks: tasks that have nothing to do with each "
-            "other queue behind one another.",
+            f"{'One key' if len(by_key) == 1 else f'{len(by_key)} different keys'} for {TASKS} tasks: tasks "
+            "that have nothing to do with each other queue behind one another.",
             evidence=_rows(records, "key shared by several tasks"),
             look="keys",
         )
