@@ -15,7 +15,9 @@ const MOST_FAILURES = { socket: 3, stream: 2, poll: 1 };
 export const SETTLED = 5_000;
 const RETRY_EVERY = 300_000;
 /** Where websockets have worked on this page it was probably the network, or the site, that was away: then sooner. */
-const RETRY_SOON = 5_000;
+const RETRY_SOON = 3_000;
+/** In place of a time: the reader wants it now. */
+const ASKED = 1;
 
 export class Ladder {
   constructor() {
@@ -27,6 +29,8 @@ export class Ladder {
     this.retryAt = 0;
     /** Tries of the websocket in a row that failed while another way worked. */
     this.vain = 0;
+    /** Something has come by the way in use since it was taken; before that websockets have no better chance. */
+    this.brought = false;
     this.worked = new Set();
     this.before = null;
   }
@@ -34,6 +38,7 @@ export class Ladder {
   /** The first frame has come by this way: if it is a lower one, the site is there again, and so may websockets be. */
   began(now) {
     this.facts[this.way].held = false;
+    this.brought = true;
     if (this.way !== "socket") this.retryAt = Math.min(this.retryAt, now + this.#wait());
   }
 
@@ -67,7 +72,8 @@ export class Ladder {
 
   /** Is it time to see whether websockets work now? If so that is the way, for one try. */
   retry(now) {
-    if (this.way === "socket" || !this.retryAt || now < this.retryAt) return false;
+    const isDue = this.retryAt === ASKED || (this.retryAt && this.brought && now >= this.retryAt);
+    if (this.way === "socket" || !isDue) return false;
     this.before = this.way;
     this.way = "socket";
     return true;
@@ -75,12 +81,13 @@ export class Ladder {
 
   /** Asked by the reader: now. */
   retryNow() {
-    if (this.retryAt) this.retryAt = 1;
+    if (this.retryAt) this.retryAt = ASKED;
   }
 
   #back(now) {
     this.way = this.before;
     this.before = null;
+    this.brought = false;
     this.vain += 1;
     this.retryAt = now + this.#wait();
   }
@@ -96,6 +103,7 @@ export class Ladder {
       return;
     }
     this.way = ORDER[ORDER.indexOf(this.way) + 1];
+    this.brought = false;
     this.facts[this.way].failures = 0;
     this.retryAt ||= now + this.#wait();
   }

@@ -188,7 +188,9 @@ export function connect({ url, view, onFrame, onLink, ways = waysTo(url), now = 
     retry = setTimeout(open, waitBefore(attempt, chance()));
   }
 
+  /** It is we who hang up: what counts as silence begins here. */
   function restart() {
+    heard = now();
     line?.close();
     line = null;
     clearTimeout(retry);

@@ -59,12 +59,14 @@ test("polling that has worked is kept while the site is away", () => {
 test("after five minutes one try shows whether websockets work now", () => {
   const ladder = new Ladder();
   blocked(ladder, 1_000);
+  ladder.began(1_500);
   assert.equal(ladder.retry(300_999), false);
   assert.equal(ladder.retry(301_000), true);
   assert.equal(ladder.way, "socket");
   ladder.failed(0, 301_000);
   assert.equal(ladder.way, "stream");
   assert.equal(ladder.retryAt, 601_000);
+  ladder.began(302_000);
   assert.equal(ladder.retry(601_000), true);
   ladder.settled();
   assert.deepEqual([ladder.way, ladder.retryAt, ladder.retry(9e9)], ["socket", 0, false]);
@@ -80,8 +82,9 @@ test("where websockets had worked they are tried again some seconds after anothe
   const ladder = hadWorked();
   blocked(ladder, 1_000);
   ladder.failed(0, 4_000);
+  assert.equal(ladder.retry(9_000), false, "with the stream gone as well it is the site or the network");
   ladder.began(9_000);
-  assert.equal(ladder.retryAt, 6_000, "what was planned earlier stays");
+  assert.equal(ladder.retryAt, 4_000, "what was planned earlier stays");
   assert.equal(ladder.retry(9_000), true);
   ladder.settled();
   assert.deepEqual([ladder.way, ladder.retryAt, ladder.vain], ["socket", 0, 0]);
@@ -90,28 +93,31 @@ test("where websockets had worked they are tried again some seconds after anothe
 test("one try in vain does not make it wait for minutes, many do", () => {
   const ladder = hadWorked();
   blocked(ladder);
+  ladder.began(0);
   let now = 0;
-  const waits = Array.from({ length: 8 }, () => {
+  const waits = Array.from({ length: 9 }, () => {
     now = ladder.retryAt;
     assert.equal(ladder.retry(now), true);
     ladder.failed(0, now);
     ladder.began(now);
     return ladder.retryAt - now;
   });
-  assert.deepEqual(waits, [10, 20, 40, 80, 160, 300, 300, 300].map((s) => s * 1_000));
+  assert.deepEqual(waits, [6, 12, 24, 48, 96, 192, 300, 300, 300].map((s) => s * 1_000));
 });
 
-test("what failed while the stream was gone as well is not held against websockets", () => {
+test("once the stream was gone as well, earlier tries in vain are not held against websockets", () => {
   const ladder = hadWorked();
   blocked(ladder);
-  for (const now of [5_000, 15_000, 35_000]) {
-    ladder.retry(now);
-    ladder.failed(0, now);
+  ladder.began(0);
+  for (let i = 0; i < 3; i += 1) {
+    ladder.retry(ladder.retryAt);
+    ladder.failed(0, ladder.retryAt);
+    ladder.began(ladder.retryAt);
   }
-  assert.equal(ladder.retryAt, 75_000);
+  assert.equal(ladder.vain, 3);
   ladder.failed(0, 36_000);
   ladder.began(40_000);
-  assert.deepEqual([ladder.way, ladder.retryAt], ["stream", 45_000]);
+  assert.deepEqual([ladder.way, ladder.retryAt], ["stream", 43_000]);
 });
 
 test("a reader who asks does not wait", () => {
