@@ -288,6 +288,9 @@ export function createWorkspace(root, { stage, sheet, onRun }) {
     editor.focus();
   });
   tabKeys($(".file-tabs"));
+  $(".file-tabs").addEventListener("scroll", ({ currentTarget }) => {
+    currentTarget.classList.toggle("moved", currentTarget.scrollLeft > 0);
+  }, { passive: true });
   addEventListener("beforeunload", () => {
     if (shown && saves?.files.get(shown)?.state === "typed") saves.flush(shown);
   });

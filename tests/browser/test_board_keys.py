@@ -170,6 +170,9 @@ def test_a_new_file_lands_beside_the_open_one_and_tabs_of_one_name_say_their_fol
     assert is_a_sheet(page) == was_a_sheet
 
     make(page, "producer.py", becomes=f"{folder}/producer.py")
+    strip = page.locator(".file-tabs")
+    if strip.evaluate("node => node.scrollLeft > 0"):
+        expect(strip).to_have_class(re.compile(r"\bmoved\b"))
     tab = page.locator(f".file-tabs [data-file='{folder}/producer.py']")
     expect(tab).to_have_attribute("aria-selected", "true")
     expect(tab).to_have_text(f"{folder.rpartition('/')[2]}/producer.py")
