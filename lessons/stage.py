@@ -34,12 +34,12 @@ class SandboxStage:
             raise ViewUnavailable(str(error)) from error
 
     def release(self, stimulus: Stimulus) -> None:
-        if stimulus.fault is not None:
-            faults.forget_owed(self.sandbox, stimulus.fault)
         for record in FaultRecord.objects.filter(
             sandbox=self.sandbox, kind=stimulus.fault, node=stimulus.node, undone_at=None
         ).select_related("sandbox__cluster"):
             services.undo_fault(record)
+        if stimulus.fault is not None:
+            faults.forget_owed(self.sandbox, stimulus.fault)
 
     def send(self, records: list[tuple[int, WorkloadRecord]]) -> None:
         try:

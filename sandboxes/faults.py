@@ -95,8 +95,8 @@ def give_way(sandbox: Sandbox, folder: str, running: Callable[[], Iterable[str]]
     others = list(active(sandbox).exclude(folder__in=("", folder)).select_related("sandbox__cluster"))
     busy = set(running()) if others else set()
     for record in others:
-        if record.folder not in busy and undo(record):
-            FaultRecord.objects.filter(pk=record.pk).update(gave_way=True)
+        if record.folder not in busy:
+            undo(record)
 
 
 def take_back(sandbox: Sandbox, folder: str) -> list[FaultRecord]:
@@ -116,7 +116,9 @@ def forget_owed(sandbox: Sandbox, kind: str) -> None:
 def close(sandbox: Sandbox, records: QuerySet[FaultRecord], *, actor: str = "worker") -> None:
     """Mark records as undone, once each, and tell the page."""
     for record in records.filter(undone_at=None):
-        if FaultRecord.objects.filter(pk=record.pk, undone_at=None).update(undone_at=timezone.now()):
+        # What is for a folder's programs is owed to them, however it ended, until its task is over.
+        ended = {"undone_at": timezone.now(), "gave_way": bool(record.folder)}
+        if FaultRecord.objects.filter(pk=record.pk, undone_at=None).update(**ended):
             _tell(sandbox, actor=actor, old=record.kind, new="")
 
 

@@ -344,7 +344,7 @@ class FaultRecord(models.Model):
     ms:        the delay of a "latency" fault, milliseconds.
     maker:     what kind of person, or what, put it in: "student" is the sandbox's owner, "check" a lab.
     folder:    whose programs it is for, as a lab's that it holds is; empty when it is for all.
-    gave_way:  it was taken out for a program of another folder, and is put in again with one of its own.
+    gave_way:  it was taken out before its task was over, and is put in again with a program of its folder.
     deadline:  when it is taken out, whatever happens.
     undone_at: when it was; empty while the fault may still be there.
     """

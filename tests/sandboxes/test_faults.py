@@ -268,3 +268,15 @@ def test_what_a_lab_holds_stays_while_its_own_program_runs(ada: User) -> None:
     faults.give_way(sandbox, "styles", lambda: ["slow"])
 
     assert is_slow(sandbox)
+
+
+def test_what_ran_out_while_another_lab_was_at_work_is_in_before_the_next_own_program(ada: User) -> None:
+    sandbox = ready_sandbox(ada)
+    lay(sandbox, "slow/producer.py")
+    make_due(hold(sandbox))
+    sweep_and_settle()
+    assert not is_slow(sandbox)
+
+    services.run_program(sandbox, path="slow/producer.py")
+
+    assert is_slow(sandbox)
