@@ -67,7 +67,7 @@ def test_a_port_in_use_is_told_before_anything_is_installed(clone: Path) -> None
 def test_a_setting_that_cannot_be_read_is_named(clone: Path) -> None:
     told = bootstrap(clone, "up", PORT="eight")
     assert told.returncode == 1
-    assert told.stderr.strip() == "PORT is 'eight'. Set it to a whole number."
+    assert told.stderr.strip() == "PORT is 'eight'. Set it to a whole number from 1 to 65535."
 
 
 def test_root_is_told_about_a_checkout_that_sandboxes_could_not_read(clone: Path) -> None:
