@@ -124,6 +124,18 @@ def test_a_failed_start_shows_where_it_stopped_and_when_it_is_tried_again(
     assert 'data-idle="retry ' in panel
 
 
+@pytest.mark.parametrize(("cause", "is_ours"), [("broker_exited", True), ("too_many_partitions", False)])
+def test_what_a_student_put_in_is_not_called_ours(
+    page: Client, failed: Sandbox, cause: str, is_ours: bool
+) -> None:
+    Sandbox.objects.filter(pk=failed.pk).update(failure_cause=cause)
+
+    panel = panel_of(page)
+
+    assert ("ours, not yours" in panel) is is_ours
+    assert ("Your sandbox holds too much" in panel) is not is_ours
+
+
 @pytest.fixture
 def failed(ada: User, use_backend: Use) -> Sandbox:
     use_backend("CrashLoopBackend")
