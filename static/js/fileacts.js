@@ -34,7 +34,7 @@ export function createFileActs(root, { shown, folder, make, remove }) {
     name.value = placed("new.py", folder());
     name.focus();
     tellPlace();
-    return name.setSelectionRange(name.value.length - "new.py".length, name.value.length - ".py".length);
+    return name.setSelectionRange(name.value.length - "new.py".length, name.value.length);
   }
 
   /** A name alone does not say where the file goes. */

@@ -3,6 +3,16 @@
 /** The folder a file is in, "" at the top. @param {string} path */
 export const folderOf = (path) => path.split("/").slice(0, -1).join("/");
 
+/** The uppermost folder a file is in, "" at the top. @param {string} path */
+const topOf = (path) => (path.includes("/") ? path.split("/")[0] : "");
+
+/**
+ * Whether a program's output is shown in a lesson with labs in these folders also once it has ended: the labs' own,
+ * what the lesson's text was tried in, and what lies at the top, which belongs to no lesson.
+ * @param {string} path @param {string[]} folders
+ */
+export const belongs = (path, folders) => !folders.length || [...folders, "try", ""].includes(topOf(path));
+
 /**
  * The name of each file; of those that share one, as much of their folders as tells them apart.
  * @param {string[]} paths @returns {Map<string, string>} path -> what it is called

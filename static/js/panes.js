@@ -11,7 +11,7 @@ export const MOST_PANES = 4;
 /**
  * @param {HTMLElement} box the .outs element
  * @param {{stop: (id: string) => void, kill: (id: string) => void, isOurs: (path: string) => boolean}} act
- * isOurs: a program of this lesson; others are shown only while they run
+ * isOurs: a program of this lesson or of none; others are shown only while they run
  */
 export function createPanes(box, act) {
   const panes = new Map();

@@ -5,7 +5,7 @@
 import { clock, h, say } from "./ink.js";
 import { createFileActs } from "./fileacts.js";
 import { deleteFile, listFiles, makeFile, putFile, readFile } from "./files.js";
-import { folderOf, shortNames } from "./names.js";
+import { belongs, folderOf, shortNames } from "./names.js";
 import { createPanes } from "./panes.js";
 import { opensAtOnce, recall, remember } from "./place.js";
 import { followPrograms, justNow } from "./programs.js";
@@ -28,7 +28,7 @@ export function createWorkspace(root, { stage, sheet, onRun }) {
   const words = (list) => (list ?? "").split(" ").filter(Boolean);
   const folders = words(root.dataset.folders);
   const programs = words(root.dataset.programs);
-  const isOurs = (path) => !folders.length || [...folders, "try"].some((folder) => path.startsWith(`${folder}/`));
+  const isOurs = (path) => belongs(path, folders);
   const act = { isOurs, stop: (id) => link?.stop(id), kill: (id) => link?.kill(id) };
   const panes = createPanes($(".outs"), act);
   const acts = createFileActs(root, {

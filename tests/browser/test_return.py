@@ -41,6 +41,7 @@ def test_a_lesson_is_found_again_as_it_was_left(context: BrowserContext, site: R
     one_run_for_a_double_click(page)
     the_full_topic_is_back(page)
     the_lab_brings_its_file(page)
+    the_output_of_a_file_at_the_top(page)
     the_text_is_free_on_a_phone(page)
 
 
@@ -89,6 +90,17 @@ def the_lab_brings_its_file(page: Page) -> None:
     expect(tab).to_be_in_viewport(ratio=1)
     expect(page.get_by_role("tab", name="two.py")).to_be_visible()
     expect(page.locator("#topic")).to_have_value("task-events")
+
+
+def the_output_of_a_file_at_the_top(page: Page) -> None:
+    page.locator("#file-new").click()
+    page.fill("#file-name", "/top.py")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("tab", name="top.py")).to_have_attribute("aria-selected", "true")
+    type_program(page, "print('from', 'the top')")
+    run(page, says="from the top")
+    expect(page.locator(".out:visible .how").last).to_have_text("finished", timeout=READY_MS)
+    expect(page.locator(".outs")).to_contain_text("from the top", use_inner_text=True)
 
 
 def the_text_is_free_on_a_phone(page: Page) -> None:
