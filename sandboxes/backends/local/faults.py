@@ -28,9 +28,12 @@ class Faults:
         self._change([*self._without(fault), held], fault.node)
         return True
 
-    def lift(self, fault: Fault) -> None:
-        """Put it out of force, whether it was in or not."""
-        self._change(self._without(fault), fault.node)
+    def lift(self, fault: Fault) -> bool:
+        """Put it out of force; False when it was not in."""
+        left = self._without(fault)
+        was_in = len(left) < len(self._record.faults)
+        self._change(left, fault.node)
+        return was_in
 
     def down(self) -> set[int]:
         """The nodes that are to stay down."""

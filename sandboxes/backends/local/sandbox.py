@@ -129,11 +129,13 @@ class LocalSandbox:
             await self.nodes.end(ENDINGS[fault.kind], (node,))
 
     async def undo(self, fault: Fault) -> None:
-        """The node of a broker fault is started again, whoever stopped it."""
+        """The node of a broker fault is started again, whoever stopped it, and whatever is in work by now:
+        a start that was begun before has left it out.
+        """
         self._broker(fault.node)
         self._was_held_down |= fault.node in self._faults.down()
-        self._faults.lift(fault)
-        if fault.kind in ENDINGS and self.record.goal == "running" and not self._driver.is_busy:
+        was_in = self._faults.lift(fault)
+        if fault.kind in ENDINGS and self.record.goal == "running" and (was_in or not self._driver.is_busy):
             self._drive()
 
     def _broker(self, node_id: int) -> kafka.Node:

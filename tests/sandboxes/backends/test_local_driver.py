@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from sandboxes.backends.base import Fault, Phase
 from sandboxes.backends.local import records, troubles
 from sandboxes.backends.local.driver import Driver
@@ -93,6 +95,25 @@ async def test_a_fault_of_another_strength_takes_the_place_of_the_one_before(tmp
     assert [fault.kind for fault in left.faults] == ["cut"]
 
 
+async def test_a_node_is_started_again_although_another_start_is_in_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, former, seen = sandbox_in(tmp_path), Stubborn(), list[bool]()
+    monkeypatch.setattr(one, "_work", lambda: note(seen, former))
+    one.record.goal = "running"
+    kill = Fault(kind="broker_kill", node=1)
+    one._faults.hold(kill)
+    one._driver.take_up(former)
+    await former.begun.wait()
+
+    for _ in range(3):  # the deadline, the sweep and a person
+        await one.undo(kill)
+    former.may_end.set()
+    await until_idle(one._driver)
+
+    assert seen == [True]
+
+
 async def note(seen: list[bool], former: Stubborn) -> None:
     seen.append(former.has_ended)
 
@@ -101,3 +122,11 @@ async def until_idle(driver: Driver) -> None:
     async with asyncio.timeout(60):
         while driver.is_busy:
             await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(("status", "is_told"), [(1 << 8, True), (0, True), (137 << 8, False), (9, False)])
+def test_a_broker_that_was_killed_is_not_quoted(status: int, is_told: bool) -> None:
+    trouble = troubles.of_exit(status, while_starting=False, said="WARN something else, a while ago")
+
+    assert trouble.cause == "broker_exited"
+    assert ("WARN" in trouble.detail) is is_told
