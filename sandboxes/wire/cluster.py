@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from sandboxes.wire import requests
-from sandboxes.wire.connection import MOST_ANSWER_BYTES, Address, Connection
+from sandboxes.wire.connection import Address, Connection
 from sandboxes.wire.errors import WireError
 from sandboxes.wire.requests import ClusterMeta, Request, TopicMeta
 from sandboxes.wire.sasl import Credentials
@@ -72,7 +72,7 @@ class Cluster:
         """Ask the broker that told who is there. Raises WireError."""
         return await self._door(self._bootstrap[self._first]).ask(request, within_s=self._answer_s)
 
-    def line(self, broker: int, *, most_bytes: int = MOST_ANSWER_BYTES) -> Connection:
+    def line(self, broker: int, *, most_bytes: int | None = None) -> Connection:
         """A connection of one's own for long polls; the caller closes it. Raises WireError."""
         return Connection(
             self._address(broker), self._credentials, connect_s=self._answer_s, most_bytes=most_bytes

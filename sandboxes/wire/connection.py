@@ -38,11 +38,11 @@ class Connection:
         credentials: Credentials | None,
         *,
         connect_s: float = CONNECT_S,
-        most_bytes: int = MOST_ANSWER_BYTES,
+        most_bytes: int | None = None,
     ) -> None:
-        """connect_s: for opening it, sign-in and all; most_bytes: of an answer."""
+        """connect_s: for opening it, sign-in and all; most_bytes: of an answer, else MOST_ANSWER_BYTES."""
         self.address = address
-        self._connect_s, self._most_bytes = connect_s, most_bytes
+        self._connect_s, self._most_bytes = connect_s, most_bytes or MOST_ANSWER_BYTES
         self._credentials = credentials
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._turn = asyncio.Lock()

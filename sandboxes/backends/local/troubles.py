@@ -11,6 +11,7 @@ from sandboxes.backends.local.trees import Usage
 
 # java's own end of a JVM that had no memory left (-XX:+ExitOnOutOfMemoryError).
 _OUT_OF_MEMORY = 3
+_BY_SIGNAL = 128
 _LEAST_BYTES, _LEAST_FILES = 1 << 20, 16
 
 
@@ -68,7 +69,14 @@ def of_exit(status: int | None, *, while_starting: bool, said: str) -> Trouble:
         return Trouble("broker_out_of_memory", detail)
     when = "while starting" if while_starting else "unexpectedly"
     detail = f"Your Kafka broker stopped {when}."
-    return Trouble("broker_exited", f"{detail} It said: {said}" if said else detail)
+    has_said_why = bool(said) and not _was_killed(status)
+    return Trouble("broker_exited", f"{detail} It said: {said}" if has_said_why else detail)
+
+
+def _was_killed(status: int | None) -> bool:
+    """What it said before has nothing to do with its end. bubblewrap tells of a signal as shells do."""
+    code = 0 if status is None else os.waitstatus_to_exitcode(status)
+    return code < 0 or code > _BY_SIGNAL
 
 
 def of_error(error: OSError) -> Trouble:
