@@ -126,16 +126,22 @@ def _classic_member(r: Reader, protocol: str) -> DescribedMember:
 
 
 def assigned_in(blob_: bytes) -> dict[str, tuple[int, ...]]:
-    """Topic -> partitions of the consumer protocol's assignment, which the group's leader wrote."""
+    """Topic -> partitions of the consumer protocol's assignment, which the group's leader wrote.
+
+    librdkafka writes a topic as often as a run of its partitions begins. Raises CorruptAnswer.
+    """
     if not blob_:
         return {}
     r = Reader(blob_)
     r.i16()  # version: later ones only append
-    return dict(r.old_array(_old_topic_partitions))
+    held: dict[str, set[int]] = {}
+    for topic, partitions in r.old_array(_old_topic_partitions):
+        held.setdefault(topic, set()).update(partitions)
+    return {topic: tuple(sorted(partitions)) for topic, partitions in held.items()}
 
 
-def _old_topic_partitions(r: Reader) -> tuple[str, tuple[int, ...]]:
-    return r.old_string(), tuple(sorted(r.old_array(Reader.i32)))
+def _old_topic_partitions(r: Reader) -> tuple[str, list[int]]:
+    return r.old_string(), r.old_array(Reader.i32)
 
 
 def describe_consumer(groups: Sequence[str]) -> Request[list[DescribedGroup]]:
