@@ -122,7 +122,15 @@ def _classic_member(r: Reader, protocol: str) -> DescribedMember:
     r.maybe_bytes()  # subscription
     assignment = r.maybe_bytes() or b""
     r.tags()
-    return DescribedMember(member, client, host, assigned_in(assignment) if protocol == "consumer" else {})
+    return DescribedMember(member, client, host, _held(assignment) if protocol == "consumer" else {})
+
+
+def _held(assignment: bytes) -> dict[str, tuple[int, ...]]:
+    """Nothing when the group's leader wrote what is no assignment: the others are seen as they are."""
+    try:
+        return assigned_in(assignment)
+    except CorruptAnswer:
+        return {}
 
 
 def assigned_in(blob_: bytes) -> dict[str, tuple[int, ...]]:
