@@ -188,7 +188,7 @@ class Sandbox(models.Model):
     ) -> bool:
         """Compare-and-set the state; False when somebody else changed it first, and nothing is written.
 
-        actor:  who decided: "student", "instructor", "admin", "worker" or "sweep"; kept in the event.
+        actor:  who decided: "student", "instructor", "admin", "worker", "sweep", "backup"; kept in the event.
         by:     the person, when one decided; reason: why, in their own words, for the event.
         cause:  the code of what went wrong, for the event; of a failure its own is taken.
         token:  a worker's fencing token; the move fails once a later lease was given.
@@ -274,7 +274,7 @@ class SandboxEvent(models.Model):
 
     kind:   "move" between states, "stage" within one, "fault" put in or taken out, "act" for anything else
             that was done to it (new: "extend", "hold", "claim", "freeze", "thaw"...).
-    actor:  "student", "instructor", "admin", "worker" or "sweep".
+    actor:  "student", "instructor", "admin", "worker", "sweep" or "backup".
     by:     the person who did it, where one did; the events are the audit.
     cause:  of a failure or a break, its code.
     took_s: seconds spent in `old`.

@@ -15,7 +15,7 @@ from sandboxes.models import Sandbox, SandboxEvent
 # What stays true (asleep, gone) is said for a day at most; the rest only while it is news.
 LONGEST = timedelta(days=1)
 NEWS = timedelta(minutes=15)
-_WHO = {"admin": "An admin", "instructor": "An instructor"}
+_WHO = {"admin": "An admin", "instructor": "An instructor", "backup": "An admin"}
 _BORN = {State.QUEUED.value, State.BINDING.value, "claim"}
 _SAID = {*_BORN, State.SUSPENDING.value, State.DELETING.value, State.RESUMING.value, "extend", "hold"}
 _ASLEEP = {State.SUSPENDING, State.SUSPENDED}

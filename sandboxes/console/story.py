@@ -29,6 +29,7 @@ _ACTORS = {
     "worker": "Millrace",
     "sweep": "the sweep",
     "check": "a check",
+    "backup": "a backup",
 }
 
 

@@ -13,6 +13,7 @@ from prometheus_client import REGISTRY
 
 from accounts.models import User
 from config import retention, tasks
+from config.backup import making
 from config.celery import app
 from lessons.models import Attempt, TaskProgress, VerdictRow
 from sandboxes import services
@@ -88,6 +89,20 @@ def test_what_staff_did_is_kept_for_two_years(ada: User) -> None:
     assert kept.events.filter(actor="admin", by=admin, new="deleting").exists()
     assert not is_there(gone)
     invariants.check()
+
+
+def test_a_backup_that_put_it_to_sleep_is_nobody_of_the_staff(
+    ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(making, "_ASLEEP_WITHIN_S", 0)
+    sandbox = ready_sandbox(ada)
+    making._put_all_to_sleep(lambda said: None)
+    settle(sandbox)
+    services.delete_sandbox(sandbox)
+    settle(sandbox)
+    long_ago(sandbox, 91)
+
+    assert retention.remove()["sandboxes"] == 1
 
 
 def test_a_living_sandbox_keeps_its_moves_and_what_staff_did_to_it(ada: User) -> None:

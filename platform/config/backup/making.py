@@ -10,7 +10,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,9 +37,9 @@ _ASLEEP_WITHIN_S = 90.0
 _LEASE_WITHIN_S = 15.0
 _LOOK_S = 0.25
 _DEAD_S = 3600.0
-# Said to the student whose sandbox it is, as what an admin gave for a reason.
+# Said to the student whose sandbox it is.
 _REASON = "to make a backup of it"
-_SNAPSHOT = f"{DATABASE}.backup-"
+_SNAPSHOT = f"{DATABASE}.backup-"  # and the process that makes it
 # The archive cannot be written; anything else is about the file that is read.
 _WRITING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
 
@@ -74,7 +74,7 @@ def make(to: Path, *, sleep: bool, say: Say) -> Made:
         quiet.hold_site(lock, paths.DATA_DIR, f"a backup is made (process {os.getpid()})")
     to.parent.mkdir(parents=True, exist_ok=True)
     _forget_broken_off(to.parent, "millrace-*.partial")
-    _forget_broken_off(_database().parent, f"{_SNAPSHOT}*")
+    _forget_broken_off(_database().parent, f"{_SNAPSHOT}*", of_the_dead=True)
     writer = Writer(to)
     try:
         return _fill(writer, running=running, sleep=sleep and running, say=say)
@@ -85,11 +85,22 @@ def make(to: Path, *, sleep: bool, say: Say) -> Made:
         lock.release()
 
 
-def _forget_broken_off(folder: Path, names: str) -> None:
-    """What is left of backups that were killed: an hour without a byte."""
+def _forget_broken_off(folder: Path, names: str, *, of_the_dead: bool = False) -> None:
+    """What is left of backups that were killed: an hour without a byte, or a maker that is no more.
+
+    An archive may lie on a disk that other machines write to as well, so only its age tells.
+    """
     for partial in folder.glob(names):
-        if time.time() - partial.stat().st_mtime > _DEAD_S:
-            partial.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # its maker has just ended
+            still = time.time() - partial.stat().st_mtime
+            if still > _DEAD_S or (of_the_dead and not _maker_lives(partial)):
+                partial.unlink()
+
+
+def _maker_lives(snapshot: Path) -> bool:
+    """Whether there is a process of the number in its name; another one since is taken for it."""
+    number = snapshot.name.removeprefix(_SNAPSHOT).partition("-")[0]
+    return number.isdecimal() and Path(f"/proc/{number}").exists()
 
 
 def _fill(writer: Writer, *, running: bool, sleep: bool, say: Say) -> Made:
@@ -119,7 +130,7 @@ def _fill(writer: Writer, *, running: bool, sleep: bool, say: Say) -> Made:
 def _snapshot() -> Iterator[Path]:
     """The database as it is at one moment, whoever writes to it (sqlite.org/lang_vacuum.html)."""
     # A name of its own: somebody else may be making a backup, too.
-    handle, name = tempfile.mkstemp(prefix=_SNAPSHOT, dir=_database().parent)
+    handle, name = tempfile.mkstemp(prefix=f"{_SNAPSHOT}{os.getpid()}-", dir=_database().parent)
     os.close(handle)
     copy = Path(name)
     try:
@@ -219,10 +230,10 @@ def _awake(sandbox: Sandbox) -> str:
 
 
 def _put_all_to_sleep(say: Say) -> None:
-    """As an admin who stops each: a clean stop, and awake again at the next use."""
+    """A clean stop of each, and awake again at the next use."""
     going = []
     for sandbox in Sandbox.objects.exclude(owner=None).filter(state__in=ALIVE):
-        if sandbox.move_to(State.SUSPENDING, actor="admin", wish=True, reason=_REASON):
+        if sandbox.move_to(State.SUSPENDING, actor="backup", wish=True, reason=_REASON):
             tasks.doorbell(sandbox.pk)
             going.append(sandbox.pk)
     if going:
