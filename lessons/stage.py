@@ -10,7 +10,7 @@ from lessons.stimulus import NUMBER_HEADER
 from sandboxes import faults, provisioning, services, stagehand
 from sandboxes.backends.base import BackendError, Fault
 from sandboxes.errors import SandboxError
-from sandboxes.models import FaultRecord, Sandbox
+from sandboxes.models import Sandbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,14 @@ class SandboxStage:
             raise ViewUnavailable(str(error)) from error
 
     def release(self, stimulus: Stimulus) -> None:
-        for record in FaultRecord.objects.filter(
-            sandbox=self.sandbox, kind=stimulus.fault, node=stimulus.node, undone_at=None
-        ).select_related("sandbox__cluster"):
+        """End what a task held; it is let go first, so that what cannot be taken out now stays out later."""
+        if stimulus.fault is None:
+            return
+        held = faults.active(self.sandbox).filter(kind=stimulus.fault, node=stimulus.node, folder=self.folder)
+        found = list(held.select_related("sandbox__cluster"))
+        faults.let_go(self.sandbox, stimulus.fault, self.folder)
+        for record in found:
             services.undo_fault(record)
-        if stimulus.fault is not None:
-            faults.forget_owed(self.sandbox, stimulus.fault)
 
     def send(self, records: list[tuple[int, WorkloadRecord]]) -> None:
         try:

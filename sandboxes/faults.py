@@ -15,6 +15,7 @@ from django.utils import timezone
 from sandboxes import provisioning
 from sandboxes.announce import announce
 from sandboxes.backends.base import FAULT_KINDS, BackendError, Fault, FaultKind
+from sandboxes.errors import NotPossibleNow
 from sandboxes.lifecycle import State
 from sandboxes.models import FaultRecord, Sandbox, SandboxEvent
 
@@ -35,6 +36,12 @@ def broker_is_down_on_purpose(sandbox: Sandbox) -> bool:
     return active(sandbox).filter(kind__in=BROKER_KINDS).exists()
 
 
+def broker_was_down_on_purpose(sandbox: Sandbox, *, within_s: float) -> bool:
+    """True when a fault kept a broker down until less than so long ago: it may still be on its way up."""
+    since = timezone.now() - timedelta(seconds=within_s)
+    return FaultRecord.objects.filter(sandbox=sandbox, kind__in=BROKER_KINDS, undone_at__gt=since).exists()
+
+
 def due() -> QuerySet[FaultRecord]:
     """Faults whose time is up; also those that would last longer than any may, as the clock went back."""
     now = timezone.now()
@@ -46,14 +53,20 @@ def due() -> QuerySet[FaultRecord]:
 def book(sandbox: Sandbox, fault: Fault, *, seconds: float, actor: str, folder: str = "") -> FaultRecord:
     """Write the record of a fault about to be made; the same fault again only moves its deadline.
 
+    Raises NotPossibleNow when a lab holds what the student would put in: it is the lab's until its task ends.
+
     A broker that goes down takes a second or more to do so. The row says it in the same commit as the record,
     or the page would say for so long that the broker is stopped and the sandbox is ready.
     """
     deadline = timezone.now() + timedelta(seconds=min(seconds, LONGEST_S))
     same = active(sandbox).filter(kind=fault.kind, node=fault.node).first()
     if same is not None:
+        if same.folder and actor == "student":
+            raise NotPossibleNow("The lab put this fault in already. It ends with the lab's task.")
+        if folder:  # a lab holds from now on what its student had put in
+            same.maker, same.folder = actor, folder
         same.deadline, same.ms = deadline, fault.ms
-        same.save(update_fields=["deadline", "ms"])
+        same.save(update_fields=["deadline", "ms", "maker", "folder"])
         return same
     _tell(sandbox, actor=actor, old="", new=fault.kind, until=deadline)
     if fault.kind in BROKER_KINDS and sandbox.now is State.READY:
@@ -108,9 +121,15 @@ def take_back(sandbox: Sandbox, folder: str) -> list[FaultRecord]:
     return [one for one in found if owed.filter(pk=one.pk).update(gave_way=False)]
 
 
-def forget_owed(sandbox: Sandbox, kind: str) -> None:
-    """What gave way is not put in again: the task that held it is over."""
-    FaultRecord.objects.filter(sandbox=sandbox, kind=kind, gave_way=True).update(gave_way=False)
+def let_go(sandbox: Sandbox, kind: str, folder: str) -> None:
+    """The task that held it is over: what gave way is not put in again, nor what is still on its way out."""
+    held = FaultRecord.objects.filter(sandbox=sandbox, kind=kind, folder=folder)
+    held.exclude(folder="").update(gave_way=False, folder="")
+
+
+def is_held(record: FaultRecord) -> bool:
+    """Whether the task that a fault was put in for holds it still."""
+    return FaultRecord.objects.filter(pk=record.pk).exclude(folder="").exists()
 
 
 def close(sandbox: Sandbox, records: QuerySet[FaultRecord], *, actor: str = "worker") -> None:

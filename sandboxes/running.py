@@ -43,7 +43,8 @@ def degraded(step: Step) -> None:
         seen = step.poll(seen, is_up, step.backend.observe)
     if is_up(seen):
         return step.move(State.READY, needed_at=timezone.now())
-    if step.age_s() > REPAIR_DEADLINE_S:
+    overdue = step.age_s() > REPAIR_DEADLINE_S
+    if overdue and not faults.broker_was_down_on_purpose(step.sandbox, within_s=REPAIR_DEADLINE_S):
         sentence = seen.detail or "Your broker stopped and could not be started again. Your data is kept."
         return step.fail(seen.cause or "broker_down", sentence, retryable=True)
     raise Later(0.25 if step.age_s() < 10 else 2.0)

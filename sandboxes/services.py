@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts.models import User
 from sandboxes import expiry, faults, fresh, placement, pool, provisioning, retries
 from sandboxes.backends.base import BackendError, Fault, ProgramRun
-from sandboxes.errors import NotPossibleNow
+from sandboxes.errors import NotPossibleNow, SandboxError
 from sandboxes.lifecycle import ALIVE, State, may_move, stop_leads_to
 from sandboxes.models import (
     Cluster,
@@ -200,13 +200,24 @@ def run_program(sandbox: Sandbox, *, path: str, args: tuple[str, ...] = (), labe
     space, folder = provisioning.workspace(sandbox), faults.folder_of(path)
     running = lambda: (faults.folder_of(run.path) for run in space.programs() if run.running)  # noqa: E731
     faults.give_way(sandbox, folder, running)
-    for record in faults.take_back(sandbox, folder):
-        inject_fault(
-            sandbox, faults.fault_of(record), seconds=HELD_AGAIN_S, actor=record.maker, folder=folder
-        )
+    for owed in faults.take_back(sandbox, folder):
+        _put_back(sandbox, owed)
     run = space.start_program(path=path, args=args, label=label)
     touch(sandbox, "program")
     return run
+
+
+def _put_back(sandbox: Sandbox, owed: FaultRecord) -> None:
+    """Put in again what a lab holds; what cannot be now is left to the lab's next round, and ends no Run."""
+    fault, folder = faults.fault_of(owed), owed.folder
+    try:
+        again = inject_fault(sandbox, fault, seconds=HELD_AGAIN_S, actor=owed.maker, folder=folder)
+    except (SandboxError, BackendError) as error:
+        logger.warning("fault.not_put_back", extra={"fault": owed.pk, "why": str(error)})
+        return
+    if not faults.is_held(owed):  # its task has ended meanwhile
+        faults.let_go(sandbox, fault.kind, folder)
+        undo_fault(again)
 
 
 def inject_fault(

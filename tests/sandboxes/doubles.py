@@ -244,6 +244,30 @@ class SlowToFallBackend(MemoryBackend):
         """Accepted, and not yet to be seen."""
 
 
+class SlowToRiseBackend(MemoryBackend):
+    """Its broker is up again a while after it was stopped on purpose, longer than a step is patient."""
+
+    RISES_S = 1.5
+    up_at = 0.0
+
+    def __init__(self) -> None:
+        super().__init__(pace_s={}, store=shared)
+
+    def undo(self, sandbox_id: str, fault: Fault) -> None:
+        type(self).up_at = time.monotonic() + self.RISES_S
+        super().undo(sandbox_id, fault)
+
+    def observe(self, sandbox_id: str) -> Observation:
+        seen = super().observe(sandbox_id)
+        if seen.phase is Phase.RUNNING and time.monotonic() < self.up_at:
+            return Observation(sandbox_id=sandbox_id, phase=Phase.STARTING, stage="kafka")
+        return seen
+
+    def ensure(self, spec: Spec) -> Observation:
+        super().ensure(spec)
+        return self.observe(spec.sandbox_id)
+
+
 class CountingBackend(MemoryBackend):
     """Ready after a number of looks rather than after a time, so that every run makes the same calls."""
 

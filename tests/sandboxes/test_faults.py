@@ -7,8 +7,11 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
+from lessons.labs import Stimulus
+from lessons.stage import SandboxStage
 from sandboxes import faults, looks, panels, provisioning, reconcile, services, sweep
 from sandboxes.backends.base import BackendError, Fault, FaultKind
+from sandboxes.backends.memory import MemoryBackend
 from sandboxes.errors import NotPossibleNow
 from sandboxes.lifecycle import State
 from sandboxes.models import FaultRecord, Sandbox
@@ -215,6 +218,15 @@ def hold(sandbox: Sandbox) -> FaultRecord:
     return services.inject_fault(sandbox, SLOW, seconds=60, actor="check", folder="slow")
 
 
+def release(sandbox: Sandbox, folder: str = "slow") -> None:
+    """As the end of a task of that folder's lab does."""
+    SandboxStage(sandbox, folder).release(Stimulus(fault="latency", ms=200))
+
+
+def silent(*args: object) -> None:
+    raise BackendError("The sandbox host does not answer in time.", retryable=True)
+
+
 def lay(sandbox: Sandbox, *paths: str) -> None:
     for path in paths:
         provisioning.workspace(sandbox).write_file(path, "print('hello')\n")
@@ -245,38 +257,122 @@ def test_what_gave_way_stays_out_when_its_task_has_ended(ada: User) -> None:
     hold(sandbox)
     services.run_program(sandbox, path="styles/race.py")
 
-    faults.forget_owed(sandbox, SLOW.kind)
+    release(sandbox)
     services.run_program(sandbox, path="slow/producer.py")
 
     assert not is_slow(sandbox)
 
 
-def test_what_a_student_put_in_slows_every_program(ada: User) -> None:
+def test_the_end_of_one_labs_task_forgets_nothing_that_another_holds(ada: User) -> None:
     sandbox = ready_sandbox(ada)
-    lay(sandbox, "styles/race.py")
-    services.inject_fault(sandbox, SLOW, seconds=60)
-
+    lay(sandbox, "slow/producer.py", "styles/race.py")
+    hold(sandbox)
     services.run_program(sandbox, path="styles/race.py")
 
-    assert is_slow(sandbox)
-
-
-def test_what_a_lab_holds_stays_while_its_own_program_runs(ada: User) -> None:
-    sandbox = ready_sandbox(ada)
-    hold(sandbox)
-
-    faults.give_way(sandbox, "styles", lambda: ["slow"])
+    release(sandbox, folder="styles")
+    services.run_program(sandbox, path="slow/producer.py")
 
     assert is_slow(sandbox)
 
 
-def test_what_ran_out_while_another_lab_was_at_work_is_in_before_the_next_own_program(ada: User) -> None:
+@pytest.mark.logs("fault.undo_failed")
+def test_what_could_not_be_taken_out_when_its_task_ended_never_comes_back(
+    ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sandbox = ready_sandbox(ada)
     lay(sandbox, "slow/producer.py")
-    make_due(hold(sandbox))
+    record = hold(sandbox)
+    with monkeypatch.context() as during:
+        during.setattr(MemoryBackend, "undo", silent)
+        release(sandbox)
+    assert is_slow(sandbox)
+
+    make_due(record)
     sweep_and_settle()
+    services.run_program(sandbox, path="slow/producer.py")
+
     assert not is_slow(sandbox)
+    invariants.check()
+
+
+def test_a_task_that_ends_while_its_fault_is_put_back_ends_that_one_too(
+    ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox = ready_sandbox(ada)
+    lay(sandbox, "slow/producer.py", "styles/race.py")
+    hold(sandbox)
+    services.run_program(sandbox, path="styles/race.py")
+    book = faults.book
+
+    def too_late(*args: Any, **kwargs: Any) -> FaultRecord:
+        release(sandbox)
+        return book(*args, **kwargs)
+
+    monkeypatch.setattr(faults, "book", too_late)
+    for _ in range(2):
+        services.run_program(sandbox, path="slow/producer.py")
+        assert not is_slow(sandbox)
+
+
+@pytest.mark.logs("fault.not_put_back")
+def test_a_fault_that_cannot_be_put_back_ends_no_run(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox = ready_sandbox(ada)
+    lay(sandbox, "slow/producer.py", "styles/race.py")
+    hold(sandbox)
+    services.run_program(sandbox, path="styles/race.py")
+    with monkeypatch.context() as during:
+        during.setattr(MemoryBackend, "inject", silent)
+        run = services.run_program(sandbox, path="slow/producer.py")
+    assert run.path == "slow/producer.py"
 
     services.run_program(sandbox, path="slow/producer.py")
 
     assert is_slow(sandbox)
+
+
+def test_a_student_cannot_take_over_what_a_lab_holds(ada: User) -> None:
+    sandbox = ready_sandbox(ada)
+    record = hold(sandbox)
+
+    with pytest.raises(NotPossibleNow, match="The lab put this fault in already"):
+        services.inject_fault(sandbox, Fault(kind="latency", ms=800), seconds=60)
+
+    record.refresh_from_db()
+    assert (record.ms, record.is_owners) == (200, False)
+
+
+def test_a_lab_takes_over_what_its_student_put_in(ada: User) -> None:
+    sandbox = ready_sandbox(ada)
+    lay(sandbox, "styles/race.py")
+    services.inject_fault(sandbox, Fault(kind="latency", ms=800), seconds=60)
+    hold(sandbox)
+
+    with pytest.raises(NotPossibleNow, match="It ends with the lab's task"):
+        services.undo_own_faults(sandbox, "latency")
+    services.run_program(sandbox, path="styles/race.py")
+
+    assert not is_slow(sandbox)
+
+
+def test_the_end_of_a_task_leaves_in_what_its_student_put_in(ada: User) -> None:
+    sandbox = ready_sandbox(ada)
+    services.inject_fault(sandbox, SLOW, seconds=60)
+
+    release(sandbox)
+
+    assert is_slow(sandbox)
+
+
+def test_a_broker_that_was_stopped_for_long_has_time_to_come_back(ada: User, use_backend: Use) -> None:
+    use_backend("SlowToRiseBackend")
+    sandbox = ready_sandbox(ada)
+    record = services.inject_fault(sandbox, STOP, seconds=120)
+    settle(sandbox)
+    assert sandbox.state == State.DEGRADED
+    Sandbox.objects.filter(pk=sandbox.pk).update(state_since=timezone.now() - timedelta(seconds=119))
+
+    services.undo_fault(record)
+    settle(sandbox)
+
+    assert sandbox.state == State.READY
+    assert not sandbox.events.filter(new=State.FAILED).exists()
