@@ -9,6 +9,8 @@ import logging
 from collections import deque
 from typing import TextIO
 
+MOST_LEFT = 10_000
+
 
 class LogStream(logging.StreamHandler[TextIO]):
     """Whole lines, in the order in which they came; written at once unless somebody is writing already."""
@@ -28,16 +30,22 @@ class LogStream(logging.StreamHandler[TextIO]):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             self._left.append(f"{self.format(record)}{self.terminator}")
-            self._write_what_is_left()
         except Exception:  # noqa: BLE001  a line is no reason to fail what it is about
             self.handleError(record)
+        self._write_what_is_left(record)
 
-    def _write_what_is_left(self) -> None:
-        """Looked at again after each turn: what came before its end was left to us, and to nobody else."""
-        while self._left and self.lock and self.lock.acquire(blocking=False):
+    def _write_what_is_left(self, record: logging.LogRecord) -> None:
+        """Looked at again after each turn: what came before its end was left to us, and to nobody else.
+
+        A turn that fails, as on a full disk, loses its lines and no others. Whoever finds that very many are
+        left waits after all, so that a stream that nobody reads holds the program up and not its memory.
+        """
+        while self._left and self.lock and self.lock.acquire(blocking=len(self._left) > MOST_LEFT):
             try:
                 self.stream.write("".join(self._taken()))
                 self.stream.flush()
+            except Exception:  # noqa: BLE001  as above
+                self.handleError(record)
             finally:
                 self.lock.release()
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from config import logstream
 from config.logstream import LogStream
 
 PATIENCE_S = 60
@@ -93,3 +94,51 @@ def test_a_stream_that_fails_fails_nobody_and_is_tried_again(capsys: pytest.Capt
 
     assert stream.getvalue() == "written\n"
     assert "no space left" in capsys.readouterr().err
+
+
+def test_a_turn_that_fails_loses_no_line_that_came_while_it_was_taken(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class FailsOnce(Slow):
+        failed = False
+
+        def write(self, text: str) -> int:
+            super().write("")
+            if not self.failed:
+                self.failed = True
+                raise OSError("no space left")
+            return super().write(text)
+
+    stream = FailsOnce()
+    with logger_on(stream) as say:
+        writer = threading.Thread(target=say, args=("lost",))
+        writer.start()
+        assert stream.begun.wait(PATIENCE_S)
+        say("came meanwhile")
+        stream.may_end.set()
+        writer.join(PATIENCE_S)
+
+    assert stream.getvalue() == "came meanwhile\n"
+    assert "no space left" in capsys.readouterr().err
+
+
+def test_very_many_lines_left_to_one_who_cannot_write_hold_up_whoever_brings_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(logstream, "MOST_LEFT", 3)
+    stream = Slow()
+    with logger_on(stream) as say:
+        writer = threading.Thread(target=say, args=("first",))
+        writer.start()
+        assert stream.begun.wait(PATIENCE_S)
+        for number in range(3):
+            say(f"line {number}")
+        held_up = threading.Thread(target=say, args=("one too many",))
+        held_up.start()
+        held_up.join(0.3)
+        assert held_up.is_alive()
+
+        stream.may_end.set()
+        held_up.join(PATIENCE_S)
+        writer.join(PATIENCE_S)
+    assert stream.getvalue().splitlines() == ["first", "line 0", "line 1", "line 2", "one too many"]
