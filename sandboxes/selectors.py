@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Count, Max, QuerySet
+from django.db.models import Count, F, Max, QuerySet, Window
+from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from accounts import selectors as people
@@ -69,6 +70,14 @@ class FailureRow:
     sandboxes: int
     last_at: datetime
     sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenUpRow:
+    """Sandboxes that failed of one cause and are not tried again. first: which did so first."""
+
+    first: Sandbox
+    count: int
 
 
 # -- one student's -----------------------------------------------------------------------------------------
@@ -192,3 +201,17 @@ def failures_by_cause(since: datetime) -> tuple[FailureRow, ...]:
         )
         for cause in causes
     )
+
+
+def given_up_by_cause() -> tuple[GivenUpRow, ...]:
+    """Who was given up longest ago comes first; one query, however many there are."""
+    of_a_cause = (
+        Sandbox.objects.filter(state=State.FAILED, retry_at=None, owner__isnull=False)
+        .select_related("owner")
+        .annotate(
+            turn=Window(RowNumber(), partition_by=F("failure_cause"), order_by=("state_since", "pk")),
+            those=Window(Count("pk"), partition_by=F("failure_cause")),
+        )
+    )
+    firsts = of_a_cause.filter(turn=1).order_by("state_since")
+    return tuple(GivenUpRow(first=sandbox, count=sandbox.those) for sandbox in firsts)

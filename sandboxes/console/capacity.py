@@ -14,9 +14,6 @@ from sandboxes.lifecycle import OUTGROWN, State
 from sandboxes.models import Cluster, PoolReservation, Sandbox
 from sandboxes.selectors import FailureRow, PoolRow
 
-# Enough to say what is wrong: they are told by cause, and the list of sandboxes has them all.
-GIVEN_UP_MAX = 200
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiter:
@@ -101,11 +98,6 @@ def capacity() -> Capacity:
         .select_related("owner", "cluster")
         .order_by("state_since")[:20]
     )
-    given_up = (
-        Sandbox.objects.filter(state=State.FAILED, retry_at=None, owner__isnull=False)
-        .select_related("owner")
-        .order_by("state_since")[:GIVEN_UP_MAX]
-    )
     swept_s = pulse.since_sweep_s()
     return Capacity(
         places=places,
@@ -113,7 +105,7 @@ def capacity() -> Capacity:
         reservations=_reservations(now),
         queue=tuple(_waiter(row) for row in selectors.queue_rows()),
         failures=_failures(now),
-        needs=needs_of(places, lingering, tuple(given_up), swept_s, now),
+        needs=needs_of(places, lingering, selectors.given_up_by_cause(), swept_s, now),
         lingering=lingering,
         orphans=pulse.orphans(),
         swept=words.NOTHING if swept_s is None else words.lasting(swept_s),

@@ -10,6 +10,7 @@ from sandboxes.console import words
 from sandboxes.console.places import Place
 from sandboxes.lifecycle import State
 from sandboxes.models import Sandbox
+from sandboxes.selectors import GivenUpRow
 
 LONG_DELETING = timedelta(minutes=2)
 
@@ -29,7 +30,7 @@ class Need:
 def needs_of(
     places: Sequence[Place],
     lingering: Sequence[Sandbox],
-    given_up: Sequence[Sandbox],
+    given_up: Sequence[GivenUpRow],
     swept_s: float | None,
     now: datetime,
 ) -> tuple[Need, ...]:
@@ -95,19 +96,17 @@ def _closed(places: Sequence[Place]) -> tuple[Need, ...]:
     )
 
 
-def _given_up(failed: Sequence[Sandbox], now: datetime) -> Iterator[Need]:
-    """One need for each cause, what is ours before what its owner did; failed: the oldest first."""
-    by_cause: dict[str, list[Sandbox]] = {}
-    for sandbox in sorted(failed, key=lambda one: one.is_outgrown):
-        by_cause.setdefault(sandbox.failure_cause, []).append(sandbox)
-    for cause, those in by_cause.items():
-        first, count = those[0], len(those)
+def _given_up(rows: Sequence[GivenUpRow], now: datetime) -> Iterator[Need]:
+    """One need for each cause, what is ours before what its owner did."""
+    for row in sorted(rows, key=lambda one: one.first.is_outgrown):
+        first, count = row.first, row.count
+        where = urlencode({"state": "failed", "cause": first.failure_cause})
         yield Need(
             mark="warn" if first.is_outgrown else "bad",
             title=f"{first.reference} was given up" if count == 1 else f"{count} sandboxes were given up",
             sentence=_why_given_up(first),
             since=words.since(first.state_since, now),
-            link=f"{first.pk}/" if count == 1 else f"?{urlencode({'state': 'failed', 'cause': cause})}",
+            link=f"{first.pk}/" if count == 1 else f"?{where}",
             label="Look at it" if count == 1 else "Show them",
         )
 

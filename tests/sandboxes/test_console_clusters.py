@@ -467,6 +467,19 @@ def test_sandboxes_that_were_given_up_need_somebody_and_are_told_by_cause(
     assert "Nothing does." not in console.get(CLUSTERS)
 
 
+def test_many_old_ones_given_up_hide_no_new_cause_and_are_all_counted(
+    console: Console, hall: Cluster, swept: None
+) -> None:
+    long_ago = timezone.now() - timedelta(days=3)
+    made_up(205, cluster=hall, state=State.FAILED, failure_cause="disk_full", state_since=long_ago)
+    made_up(1, cluster=hall, state=State.FAILED, failure_cause="broker_exited")
+
+    found = [need for need in capacity().needs if "given up" in need.title]
+
+    assert [need.mark for need in found] == ["bad", "warn"]
+    assert found[1].title == "205 sandboxes were given up"
+
+
 def test_a_failure_that_is_the_students_own_doing_is_marked_so(console: Console, hall: Cluster) -> None:
     for sandbox, cause in zip(
         made_up(2, cluster=hall), ("too_many_partitions", "broker_exited"), strict=True
