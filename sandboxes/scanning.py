@@ -15,7 +15,7 @@ from sandboxes.view import Isolation, RecordView, ScanTooLarge, ViewUnavailable
 from sandboxes.wire import batches
 from sandboxes.wire.batches import WireRecord
 from sandboxes.wire.cluster import Cluster
-from sandboxes.wire.errors import GONE, OFFSET_OUT_OF_RANGE, CorruptAnswer, Refused, TooLarge, WireError
+from sandboxes.wire.errors import GONE, OFFSET_OUT_OF_RANGE, Refused, TooLarge, WireError
 from sandboxes.wire.requests import Fetched, PartitionMeta, Position, TopicMeta, fetch
 from sandboxes.wire.whole import all_records
 
@@ -102,7 +102,7 @@ class _Reading:
         begin, end = self.left[part.partition]
         try:
             after = self._read(part, begin, end)
-        except CorruptAnswer as error:  # too large, or no records at all
+        except TooLarge as error:
             raise _NoRoom from error
         is_end = not part.data and (part.stable if self.committed else part.high_watermark) <= begin
         if after >= end or is_end:

@@ -6,8 +6,8 @@ Written for speed: a judge reads up to a hundred thousand. Plain positions inste
 from __future__ import annotations
 
 from sandboxes.wire.batches import MOST_HEADERS, Batch, WireRecord
-from sandboxes.wire.codecs import inflate
-from sandboxes.wire.errors import CorruptAnswer, TooLarge
+from sandboxes.wire.codecs import inflate_whole
+from sandboxes.wire.errors import CorruptAnswer
 
 _Header = tuple[str, bytes | None]
 
@@ -17,9 +17,7 @@ def all_records(batch: Batch, *, start: int, stop: int, most_bytes: int) -> list
 
     Raises TooLarge, CorruptAnswer.
     """
-    data = inflate(batch.codec, batch.body, most_bytes + 1)
-    if len(data) > most_bytes:
-        raise TooLarge(f"a batch opens into more than {most_bytes} bytes")
+    data = inflate_whole(batch.codec, batch.body, most_bytes)
     found: list[WireRecord] = []
     pos = 0
     try:
