@@ -6,6 +6,8 @@ holds half a gigabyte of zeros. So batches are opened here, up to a bound (`wire
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -24,6 +26,10 @@ RECORDS_BYTES = 32 * 1024 * 1024  # in all that one look holds: a megabyte on di
 SCAN_S = 10.0
 # What one batch may open into: records of which all are wanted, and what lies around them.
 _BATCH_BYTES = RECORDS_BYTES + 4 * 1024 * 1024
+# A header takes so much besides the bytes it is written in: two of these can be all of it.
+_HEADER_BYTES = 160
+# One batch takes a quarter of a second at most; thousands come in one answer.
+_TURN_S = 0.05
 # A broker gives one batch however little is asked for (KIP-74); a stock one fits into an answer.
 _FETCH_BYTES, _ANSWER_BYTES = 512 * 1024, 1_500_000
 _WAIT_MS = 20
@@ -72,7 +78,7 @@ class _Reading:
     """One scan under way.
 
     left: the first offset to read and the first not to, of the partitions that are not read up to there yet;
-    room: bytes that are left for records.
+    room: bytes that are left for records; turn: when other work on the loop is due, the time limit's too.
     """
 
     topic: str
@@ -81,11 +87,12 @@ class _Reading:
     committed: bool
     found: list[RecordView] = field(default_factory=list)
     left: dict[int, tuple[int, int]] = field(init=False)
+    turn: float = 0.0
 
     def __post_init__(self) -> None:
         self.left = dict(self.spans)
 
-    def take(self, part: Fetched) -> None:
+    async def take(self, part: Fetched) -> None:
         """What a broker gave of one partition. Raises _NoRoom; WireError when it is to be asked anew."""
         if part.partition not in self.left:
             return
@@ -96,12 +103,12 @@ class _Reading:
         elif part.error:
             raise Refused("fetch", part.error)
         else:
-            self._advance(part)
+            await self._advance(part)
 
-    def _advance(self, part: Fetched) -> None:
+    async def _advance(self, part: Fetched) -> None:
         begin, end = self.left[part.partition]
         try:
-            after = self._read(part, begin, end)
+            after = await self._read(part, begin, end)
         except TooLarge as error:
             raise _NoRoom from error
         is_end = not part.data and (part.stable if self.committed else part.high_watermark) <= begin
@@ -112,7 +119,7 @@ class _Reading:
         else:
             self.left[part.partition] = (after, end)
 
-    def _read(self, part: Fetched, begin: int, end: int) -> int:
+    async def _read(self, part: Fetched, begin: int, end: int) -> int:
         """Take the records from `begin` to before `end`; the offset after all that was given."""
         given = [batch for batch in batches.scan(part.data) if batch.last_offset >= begin]
         if any(batch.count > RECORDS_MAX for batch in given):
@@ -121,10 +128,16 @@ class _Reading:
             if batch.base_offset < end:
                 for record in all_records(batch, start=begin, stop=end, most_bytes=_BATCH_BYTES):
                     self._keep(part.partition, record)
+                await self._give_way()
         return given[-1].last_offset + 1 if given else begin
 
+    async def _give_way(self) -> None:
+        if time.monotonic() >= self.turn:
+            await asyncio.sleep(0)
+            self.turn = time.monotonic() + _TURN_S
+
     def _keep(self, partition: int, record: WireRecord) -> None:
-        self.room -= _size(record)
+        self.room -= record.size + _HEADER_BYTES * len(record.headers)
         if self.room < 0:
             raise _NoRoom
         self.found.append(
@@ -138,13 +151,6 @@ class _Reading:
                 headers=record.headers,
             )
         )
-
-
-def _size(record: WireRecord) -> int:
-    size = len(record.key or b"") + len(record.value or b"")
-    for name, value in record.headers:
-        size += len(name) + len(value or b"")
-    return size
 
 
 async def _drain(cluster: Cluster, reading: _Reading) -> None:
@@ -172,7 +178,7 @@ async def _drain_leader(
                 total_bytes=_FETCH_BYTES, committed=reading.committed,
             )  # fmt: skip
             for part in await line.ask(request, within_s=brokers.REQUEST_S):
-                reading.take(part)
+                await reading.take(part)
     except TooLarge as error:
         raise _NoRoom from error
     finally:

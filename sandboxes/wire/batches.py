@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sandboxes.wire.codecs import CAP, inflate
 from sandboxes.wire.errors import CorruptAnswer
@@ -67,6 +67,7 @@ class WireRecord:
     stamped it.
 
     cut_from: bytes that the value has, where only its beginning could be decompressed; else 0.
+    size: bytes that all of it takes in its batch, where that was asked for; else 0.
     """
 
     offset: int
@@ -75,6 +76,7 @@ class WireRecord:
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
     cut_from: int = 0
+    size: int = field(default=0, compare=False)
 
 
 def scan(data: bytes) -> Iterator[Batch]:

@@ -5,6 +5,8 @@ Written for speed: a judge reads up to a hundred thousand. Plain positions inste
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from sandboxes.wire.batches import MOST_HEADERS, Batch, WireRecord
 from sandboxes.wire.codecs import inflate_whole
 from sandboxes.wire.errors import CorruptAnswer
@@ -12,13 +14,13 @@ from sandboxes.wire.errors import CorruptAnswer
 _Header = tuple[str, bytes | None]
 
 
-def all_records(batch: Batch, *, start: int, stop: int, most_bytes: int) -> list[WireRecord]:
+def all_records(batch: Batch, *, start: int, stop: int, most_bytes: int) -> Iterator[WireRecord]:
     """The records from offset `start` to before `stop`. most_bytes: what the batch may open into.
 
-    Raises TooLarge, CorruptAnswer.
+    One after the other: they can take fifty times the bytes that they are made from, which the caller may
+    not have. Raises TooLarge, CorruptAnswer.
     """
     data = inflate_whole(batch.codec, batch.body, most_bytes)
-    found: list[WireRecord] = []
     pos = 0
     try:
         for _ in range(batch.count):
@@ -31,14 +33,13 @@ def all_records(batch: Batch, *, start: int, stop: int, most_bytes: int) -> list
             offset = batch.base_offset + offset_delta
             if start <= offset < stop:
                 ts = batch.max_ts if batch.has_append_time else batch.base_ts + ts_delta
-                found.append(_record(data, at, end, offset, ts))
+                yield _record(data, at, end, offset, ts, size)
             pos = end
     except IndexError:
         raise CorruptAnswer(f"fewer than {batch.count} records in a batch") from None
-    return found
 
 
-def _record(data: bytes, at: int, end: int, offset: int, ts: int) -> WireRecord:
+def _record(data: bytes, at: int, end: int, offset: int, ts: int, size: int) -> WireRecord:
     """The one whose key begins at `at` and whose last byte is before `end`."""
     key, at = _field(data, at)
     value, at = _field(data, at)
@@ -48,7 +49,7 @@ def _record(data: bytes, at: int, end: int, offset: int, ts: int) -> WireRecord:
         headers, at = _headers(data, at, min(count, MOST_HEADERS))
     if at > end or count < 0:
         raise CorruptAnswer("a record that is longer than it says")
-    return WireRecord(offset, ts, key, value, headers)
+    return WireRecord(offset, ts, key, value, headers, size=size)
 
 
 def _headers(data: bytes, at: int, count: int) -> tuple[tuple[_Header, ...], int]:

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from sandboxes.wire.batches import Batch, records, scan, visible
+from sandboxes.wire.batches import Batch, WireRecord, records, scan, visible
 from sandboxes.wire.errors import CorruptAnswer, TooLarge
 from sandboxes.wire.whole import all_records
 from tests.gates.seed import dice
+from tests.sandboxes.wire.raw import zstd
 from tests.sandboxes.wire.test_batches import PACKERS, batch_of, body_of, made
 
 ROOM = 1_000_000
@@ -16,14 +17,16 @@ MIB = 1024 * 1024
 _TRANSACTIONAL, _CONTROL = 0x10, 0x20
 
 
+def whole(batch: Batch, *, start: int = 0, stop: int = 1000, most_bytes: int = ROOM) -> list[WireRecord]:
+    return list(all_records(batch, start=start, stop=stop, most_bytes=most_bytes))
+
+
 @pytest.mark.parametrize("compression", [0, 1])
 def test_all_records_are_those_of_a_preview_that_is_not_cut(compression: int) -> None:
     for batch in scan(made(300, compression)):
-        whole = records(batch)
-        assert all_records(batch, start=0, stop=1000, most_bytes=ROOM) == whole
-        assert all_records(batch, start=7, stop=31, most_bytes=ROOM) == [
-            record for record in whole if 7 <= record.offset < 31
-        ]
+        preview = records(batch)
+        assert whole(batch) == preview
+        assert whole(batch, start=7, stop=31) == [record for record in preview if 7 <= record.offset < 31]
 
 
 @pytest.mark.parametrize("how", PACKERS)
@@ -32,22 +35,16 @@ def test_a_batch_that_opens_into_too_much_is_no_records_at_all(how: str) -> None
     body = body_of(b"first", bytes(ROOM), b"last")
     batch = batch_of(pack(body), count=3, codec=codec)
 
-    assert len(all_records(batch, start=0, stop=100, most_bytes=len(body))) == 3
+    assert len(whole(batch, most_bytes=len(body))) == 3
     with pytest.raises(TooLarge):
-        all_records(batch, start=0, stop=100, most_bytes=len(body) - 1)
-
-
-def zstd(data: bytes, level: int) -> bytes:
-    """As clients write it: in a stream, which names the window of its level and not its own size."""
-    packing = zstandard.ZstdCompressor(level=level).compressobj()
-    return packing.compress(data) + packing.flush()
+        whole(batch, most_bytes=len(body) - 1)
 
 
 @pytest.mark.parametrize("level", [1, 19, 20, 21, 22])
 def test_every_level_of_zstd_is_read(level: int) -> None:
     batch = batch_of(zstd(body_of(b"one", b"two"), level), count=2, codec=4)
 
-    assert [r.value for r in all_records(batch, start=0, stop=100, most_bytes=ROOM)] == [b"one", b"two"]
+    assert [r.value for r in whole(batch)] == [b"one", b"two"]
 
 
 def test_a_window_that_is_named_takes_no_more_memory_than_is_filled() -> None:
@@ -57,7 +54,7 @@ def test_a_window_that_is_named_takes_no_more_memory_than_is_filled() -> None:
     before = _peak_bytes()
 
     with pytest.raises(TooLarge):
-        all_records(bomb, start=0, stop=100, most_bytes=8 * MIB)
+        whole(bomb, most_bytes=8 * MIB)
 
     assert _peak_bytes() - before < 32 * MIB
 
@@ -77,7 +74,7 @@ def test_bytes_that_are_damaged_are_not_too_large(how: str) -> None:
         damaged[chance.randrange(len(damaged))] ^= 1 << chance.randrange(8)
         batch = batch_of(bytes(damaged), count=2, codec=codec)
         try:
-            all_records(batch, start=0, stop=100, most_bytes=ROOM)
+            whole(batch)
         except TooLarge:
             pytest.fail(f"too large: {damaged.hex()}")
         except CorruptAnswer:
@@ -88,9 +85,9 @@ def test_a_record_that_is_missing_is_an_error() -> None:
     body = body_of(b"one", b"two", b"three")
     for cut in range(len(body)):
         with pytest.raises(CorruptAnswer):
-            all_records(batch_of(body[:cut], count=3), start=0, stop=100, most_bytes=ROOM)
+            whole(batch_of(body[:cut], count=3))
     with pytest.raises(CorruptAnswer):
-        all_records(batch_of(body, count=4), start=0, stop=100, most_bytes=ROOM)
+        whole(batch_of(body, count=4))
 
 
 def test_damaged_bytes_are_an_error_of_ours_and_no_other() -> None:
@@ -102,7 +99,7 @@ def test_damaged_bytes_are_an_error_of_ours_and_no_other() -> None:
             body[chance.randrange(len(body))] = chance.randrange(256)
         damaged = batch_of(bytes(body), count=50)
         try:
-            all_records(damaged, start=0, stop=100, most_bytes=ROOM)
+            whole(damaged)
         except CorruptAnswer:
             continue
 
@@ -112,9 +109,10 @@ def test_no_more_than_64_headers_of_a_record_are_kept() -> None:
     body = bytes(
         [(len(record) * 2 & 0x7F) | 0x80, (len(record) * 2 >> 7 & 0x7F) | 0x80, len(record) * 2 >> 14]
     )
-    (found,) = all_records(batch_of(body + record), start=0, stop=100, most_bytes=ROOM)
+    (found,) = whole(batch_of(body + record))
 
     assert found.headers == (("", None),) * 64
+    assert found.size == len(record)
 
 
 def sent(base: int, producer: int, attributes: int = _TRANSACTIONAL, *, commit: bool | None = None) -> Batch:
