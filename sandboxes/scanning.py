@@ -17,8 +17,17 @@ from sandboxes.view import Isolation, RecordView, ScanTooLarge, ViewUnavailable
 from sandboxes.wire import batches
 from sandboxes.wire.batches import WireRecord
 from sandboxes.wire.cluster import Cluster
+from sandboxes.wire.connection import Connection
 from sandboxes.wire.errors import GONE, OFFSET_OUT_OF_RANGE, Refused, TooLarge, WireError
-from sandboxes.wire.requests import Fetched, PartitionMeta, Position, TopicMeta, fetch
+from sandboxes.wire.requests import (
+    EARLIEST,
+    Fetched,
+    PartitionMeta,
+    Position,
+    TopicMeta,
+    fetch,
+    list_offsets,
+)
 from sandboxes.wire.whole import all_records
 
 RECORDS_MAX = 100_000
@@ -46,7 +55,10 @@ class Scanner:
         self._room = RECORDS_BYTES
 
     def scan(self, topic: str, spans: Spans, isolation: Isolation) -> tuple[RecordView, ...]:
-        """The records, by partition then offset. Raises ScanTooLarge, ViewUnavailable."""
+        """The records, by partition then offset, of all that is there still: retention may move a beginning.
+
+        Raises ScanTooLarge, and ViewUnavailable when an end that was there is not reached.
+        """
         spans = {partition: (begin, end) for partition, (begin, end) in spans.items() if end > begin}
         count = sum(end - begin for begin, end in spans.values())
         if count > RECORDS_MAX:
@@ -96,14 +108,11 @@ class _Reading:
         """What a broker gave of one partition. Raises _NoRoom; WireError when it is to be asked anew."""
         if part.partition not in self.left:
             return
-        if part.error == OFFSET_OUT_OF_RANGE:
-            self.left.clear()  # trimmed or made anew while it was read: the next look will tell
-        elif part.error in GONE:
+        if part.error in GONE:
             raise WireError(f"the broker does not know {self.topic}")  # not yet, or not any more
-        elif part.error:
+        if part.error:
             raise Refused("fetch", part.error)
-        else:
-            await self._advance(part)
+        await self._advance(part)
 
     async def _advance(self, part: Fetched) -> None:
         begin, end = self.left[part.partition]
@@ -111,13 +120,26 @@ class _Reading:
             after = await self._read(part, begin, end)
         except TooLarge as error:
             raise _NoRoom from error
-        is_end = not part.data and (part.stable if self.committed else part.high_watermark) <= begin
-        if after >= end or is_end:
-            del self.left[part.partition]
-        elif part.data and after == begin:
+        last = part.stable if self.committed else part.high_watermark
+        if not part.data and last <= begin:  # made anew, or its new leader is not that far yet
+            raise WireError(f"the log of {self.topic} ends at {last}, where it had {end}")
+        if part.data and after == begin:
             raise WireError(f"nothing from offset {begin} on in an answer")
+        self._go_on(part.partition, after, end)
+
+    def begin_again(self, partition: int, start: int) -> None:
+        """The log begins at `start` now: what was read of it before is gone. Raises WireError."""
+        begin, end = self.left[partition]
+        if start <= begin:
+            raise WireError(f"the log of {self.topic} does not reach offset {begin}")
+        self.found = [record for record in self.found if record.partition != partition]
+        self._go_on(partition, start, end)
+
+    def _go_on(self, partition: int, begin: int, end: int) -> None:
+        if begin < end:
+            self.left[partition] = (begin, end)
         else:
-            self.left[part.partition] = (after, end)
+            del self.left[partition]
 
     async def _read(self, part: Fetched, begin: int, end: int) -> int:
         """Take the records from `begin` to before `end`; the offset after all that was given."""
@@ -164,6 +186,8 @@ async def _drain(cluster: Cluster, reading: _Reading) -> None:
             led.setdefault(place.leader, []).append(place)
     for leader, places in led.items():
         await _drain_leader(cluster, leader, topic, places, reading)
+    if reading.left:
+        raise WireError(f"{reading.topic} has fewer partitions than it had")
 
 
 async def _drain_leader(
@@ -178,8 +202,19 @@ async def _drain_leader(
                 total_bytes=_FETCH_BYTES, committed=reading.committed,
             )  # fmt: skip
             for part in await line.ask(request, within_s=brokers.REQUEST_S):
-                await reading.take(part)
+                if part.error == OFFSET_OUT_OF_RANGE:
+                    reading.begin_again(part.partition, await _log_start(line, topic.name, part.partition))
+                else:
+                    await reading.take(part)
     except TooLarge as error:
         raise _NoRoom from error
     finally:
         line.close()
+
+
+async def _log_start(line: Connection, topic: str, partition: int) -> int:
+    """Where a log begins of which the first records were deleted. Raises WireError."""
+    found = await line.ask(list_offsets({topic: [partition]}, EARLIEST), within_s=brokers.REQUEST_S)
+    if (topic, partition) not in found:
+        raise WireError(f"the broker does not know where {topic} begins")
+    return found[topic, partition]

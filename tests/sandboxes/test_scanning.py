@@ -21,6 +21,7 @@ from sandboxes.kafka_calls import admin
 from sandboxes.scanning import Scanner, Spans
 from sandboxes.stagehand import TopicWish
 from sandboxes.view import Isolation, RecordView, ScanTooLarge, ViewUnavailable
+from sandboxes.wire.requests import Fetched
 from tests.gates.seed import dice
 from tests.sandboxes import reference
 from tests.sandboxes.backends.local_host import LocalHost, running_host, wait_until
@@ -199,7 +200,72 @@ def test_a_log_whose_beginning_was_removed(endpoint: KafkaEndpoint) -> None:
     admin(endpoint).delete_records([doomed])[doomed].result(60)
 
     assert len(same(endpoint, topic)) == 250
-    assert Scanner(endpoint).scan(topic, {0: (0, 100), 1: (0, 100)}, "read_uncommitted")[:1] != ()
+    spans = dict.fromkeys(range(PARTITIONS), (0, 100))  # as of before they were deleted
+    for level in LEVELS:
+        there = Scanner(endpoint).scan(topic, spans, level)
+        assert there == Scanner(endpoint).scan(topic, {**spans, 1: (50, 100)}, level)
+        assert len(there) == 250
+        assert Scanner(endpoint).scan(topic, {1: (0, 50)}, level) == ()
+
+
+def test_a_beginning_that_is_removed_while_it_is_read(
+    endpoint: KafkaEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read of that partition goes, too: it is the log as a look a moment later finds it."""
+    topic, doomed = made(endpoint), list[TopicPartition]()
+    fill(producer(endpoint, batch_num_messages=10), topic)
+    monkeypatch.setattr(scanning, "_FETCH_BYTES", 100)  # a batch at a time
+    take = scanning._Reading.take
+
+    async def trimming(reading: scanning._Reading, part: Fetched) -> None:
+        await take(reading, part)
+        if not doomed and any(record.partition == 1 for record in reading.found):
+            doomed.append(TopicPartition(topic, 1, 55))
+            admin(endpoint).delete_records(doomed)[doomed[0]].result(60)
+
+    monkeypatch.setattr(scanning._Reading, "take", trimming)
+    found = Scanner(endpoint).scan(topic, dict.fromkeys(range(PARTITIONS), (0, 100)), "read_uncommitted")
+
+    assert doomed
+    assert [(r.partition, r.offset) for r in found] == [
+        (partition, offset) for partition in range(PARTITIONS) for offset in range(100)
+        if partition != 1 or offset >= 55
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("span", [(0, 150), (120, 150), (100, 101)])
+def test_an_end_that_is_not_there_any_more_is_no_whole_log(
+    endpoint: KafkaEndpoint, monkeypatch: pytest.MonkeyPatch, span: tuple[int, int]
+) -> None:
+    """The topic was made anew since its ends were read, or its new leader is not that far yet."""
+    topic = made(endpoint)
+    fill(producer(endpoint), topic)
+    monkeypatch.setattr(scanning, "SCAN_S", 2.5)
+
+    for level in LEVELS:
+        with pytest.raises(ViewUnavailable, match=topic):
+            Scanner(endpoint).scan(topic, {0: (0, 100), 1: span}, level)
+    with pytest.raises(ViewUnavailable, match="fewer partitions"):
+        Scanner(endpoint).scan(topic, {0: (0, 100), PARTITIONS: (0, 1)}, "read_uncommitted")
+
+
+def test_an_open_transaction_before_the_end_is_waited_for(
+    endpoint: KafkaEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To those who read what is committed, the log ends where it begins."""
+    topic = made(endpoint, 1)
+    sender = producer(endpoint, transactional_id=f"tx-{uuid4().hex}")
+    sender.init_transactions(60)
+    sender.begin_transaction()
+    fill(sender, topic, 3, 1)
+    monkeypatch.setattr(scanning, "SCAN_S", 2.5)
+    with pytest.raises(ViewUnavailable, match="ends at 0, where it had 3"):
+        Scanner(endpoint).scan(topic, {0: (0, 3)}, "read_committed")
+    assert spans_of(endpoint, topic, "read_committed", 1) == {0: (0, 0)}
+
+    sender.commit_transaction(60)
+    monkeypatch.undo()
+    assert len(Scanner(endpoint).scan(topic, {0: (0, 3)}, "read_committed")) == 3
 
 
 def test_a_topic_that_no_broker_knows_is_waited_for(
@@ -215,8 +281,10 @@ def test_a_topic_that_no_broker_knows_is_waited_for(
 
     making = threading.Thread(target=make_it)
     making.start()
-    assert Scanner(endpoint).scan(name, {0: (0, 3)}, "read_uncommitted")
-    making.join()
+    try:
+        assert len(Scanner(endpoint).scan(name, {0: (0, 3)}, "read_uncommitted")) == 3
+    finally:
+        making.join()
     monkeypatch.setattr(scanning, "SCAN_S", 2.5)
     with pytest.raises(ViewUnavailable, match="does not know moon"):
         Scanner(endpoint).scan("moon", {0: (0, 100)}, "read_uncommitted")
