@@ -269,9 +269,20 @@ class Keeper:
                 return
             child = self.children.pop(pid, None)
             if child:
+                self.end_orphans()
                 if child.guest and not any(other.guest for other in self.children.values()):
                     self.tidy()
                 self.tell({"event": "exit", "name": child.name, "status": status, "reason": child.reason})
+
+    def end_orphans(self) -> None:
+        """End what is left of a child, which is ours now.
+
+        The inner half of a bubblewrap whose outer half is killed before both have met waits for it for ever,
+        or goes on without it: it asks only later to be ended with it.
+        """
+        for pid in all_below().get(os.getpid(), ()):
+            if pid not in self.children:
+                self.send_signal(pid, signal.SIGKILL)
 
     def tidy(self) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,11 +23,48 @@ sys.stdin.read()
 """
 
 
+# A child whose own child outlives it; as the keeper is process 1 where it runs, it inherits that one.
+ORPHANED = """
+import ctypes, os, signal, sys, time
+SUBREAPER = 36  # prctl(2)
+ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
+source = sys.stdin.read()
+names = {"__name__": "keeper"}
+exec(compile(source, "keeper.py", "exec"), names)
+names["SCRATCH"] = sys.argv[1]
+told, telling = os.pipe()
+child = os.fork()
+if child == 0:
+    orphan = os.fork()
+    if orphan:
+        os.write(telling, str(orphan).encode())
+    time.sleep(600)
+orphan = int(os.read(told, 20))
+stays = os.fork()
+if stays == 0:
+    time.sleep(600)
+watchful = names["Keeper"].__new__(names["Keeper"])
+watchful.hosts = {}
+watchful.children = {pid: names["Child"](str(pid), pid, 0, 0, True) for pid in (child, stays)}
+os.kill(child, signal.SIGKILL)
+while child in watchful.children:
+    watchful.reap()
+print(os.waitpid(orphan, 0)[1], os.waitpid(stays, os.WNOHANG)[0])
+os.kill(stays, signal.SIGKILL)
+"""
+
+
 @pytest.fixture
-def keeper(tmp_path: Path) -> dict[str, Any]:
-    """The names of its source; the last line, which would run it, is left out."""
+def source() -> str:
+    """Of the keeper, without the last line, which would run it."""
     source, rest = Path(next(iter(local.__path__)), "keeper.py").read_text().rsplit("\nmain()", 1)
     assert not rest.strip()
+    return source
+
+
+@pytest.fixture
+def keeper(source: str, tmp_path: Path) -> dict[str, Any]:
+    """The names of its source."""
     names: dict[str, Any] = {"__name__": "keeper"}
     exec(compile(source, "keeper.py", "exec"), names)
     names["SCRATCH"] = str(tmp_path)
@@ -79,3 +117,11 @@ def test_whoever_has_ended_during_the_look_is_not_ended_again(
     assert list(work) == [None] * 3
     assert program.poll() is None
     assert not child.reason
+
+
+def test_what_a_child_leaves_behind_is_ended_and_no_other_child(source: str, tmp_path: Path) -> None:
+    argv = [sys.executable, "-c", ORPHANED, str(tmp_path)]
+    done = subprocess.run(argv, input=source, capture_output=True, text=True, timeout=120)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{signal.SIGKILL.value} 0\n"
