@@ -19,7 +19,7 @@ from tests.bench.proofs import Proof
 from tests.bench.rounds import measured
 from tests.bench.stage import Stage, Student
 from tests.browser.people import sign_in
-from tests.browser.site import CHROMIUM, _environment
+from tests.browser.site import CHROMIUM
 
 ROUNDS = 3
 _GETS = 60
@@ -63,7 +63,7 @@ def _inside(
         check=False,
         capture_output=True,  # every request writes its line to the log, as it does in the site
         text=True,
-        env=_environment(stage.site.data, 0),
+        env=stage.site.environment,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     found: dict[str, float] = json.loads(done.stdout)

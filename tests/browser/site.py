@@ -39,14 +39,18 @@ class RunningSite:
         assert found, self.said
         return found.group(1)
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its own commands are to be started with."""
+        return _environment(self.data, int(self.address.rsplit(":", 1)[1]))
+
     def manage(self, *words: str) -> str:
         """What one of the site's own commands prints."""
-        port = int(self.address.rsplit(":", 1)[1])
         command = [sys.executable, "manage.py", *words]
         done = subprocess.run(
             command,
             cwd=settings.BASE_DIR,
-            env=_environment(self.data, port),
+            env=self.environment,
             check=True,
             capture_output=True,
             text=True,
