@@ -267,7 +267,9 @@ def test_coordinators_that_are_killed_one_after_the_other_end_no_process(host: L
     host.destroy(sandbox)
 
     assert counts["read"] >= 180
-    assert seen == [repr(committed)]
+    assert repr(committed) in seen
+    # Whoever takes over may take a member that has left for one that is there; commits are the same to all.
+    assert all("('orders', 0): 2" in view and "('orders', 2): 0" in view for view in seen), seen
 
 
 def test_silence_is_waited_for_only_so_long(endpoint: KafkaEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
