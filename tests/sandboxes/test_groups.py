@@ -257,16 +257,16 @@ def test_coordinators_that_are_killed_one_after_the_other_end_no_process(host: L
     with worker(endpoint) as process:
         for node in (1, 2, 3):
             until_whole(endpoint)
-            until_read(process, 20)
+            until_read(process, 50)
             kill = Fault(kind="broker_kill", node=node)
             host.backend.inject(sandbox, kill)
             until_missed(endpoint, node)
-            until_read(process, 40)
+            until_read(process, 100)
             host.backend.undo(sandbox, kill)
         counts, seen = ended(process)
     host.destroy(sandbox)
 
-    assert counts["read"] >= 180
+    assert counts["read"] >= 450
     assert repr(committed) in seen
     # Whoever takes over may take a member that has left for one that is there; commits are the same to all.
     assert all("('orders', 0): 2" in view and "('orders', 2): 0" in view for view in seen), seen
